@@ -1,0 +1,209 @@
+"""Every YAML key: its type, default, range and meaning; knows neither files nor other rooms.
+
+What two keys must not be together stands in `config_rules`.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from nas_cifar10.dimensions import (
+    AutoOrCount,
+    BatchSize,
+    BatchSizeDimension,
+    Channels,
+    ChannelsDimension,
+    Count,
+    DepthDimension,
+    Epochs,
+    Kernel,
+    KernelDimension,
+    LearningRate,
+    LearningRateDimension,
+    Name,
+    Section,
+    Share,
+)
+
+SOURCE_SIZES = {"cifar10": 32, "digits": 8, "image_folder": 32}
+
+
+class DataConfig(Section):
+    """The pictures and how they are divided."""
+
+    source: Literal["cifar10", "image_folder", "digits"] = Field(
+        description="where the pictures come from"
+    )
+    root: str = Field(
+        "data", min_length=1, description="folder that holds the pictures, or the archive"
+    )
+    image_size: Annotated[int, Field(ge=1, le=1024)] | None = Field(
+        None,
+        description="pixels a side; null: the source's own (cifar10 32, digits 8, image_folder 32)",
+    )
+    validation_images: Share = Field(
+        0.1, description="a count, or a fraction of train + validation"
+    )
+    test_images: Share = Field(
+        0.1667, description="a count, or a fraction of all; for digits, and folders without test/"
+    )
+    limit: Count | None = Field(
+        None, description="stratified cap on train + validation; test is capped in proportion"
+    )
+    on_bad_image: Literal["error", "skip"] = Field(
+        "error",
+        description="a picture that cannot be read ends the run, or is counted and left out",
+    )
+
+    @property
+    def size(self) -> int:
+        """Pixels a side."""
+        return self.image_size or SOURCE_SIZES[self.source]
+
+    @property
+    def channels(self) -> int:
+        """Colour channels: digits are grey, everything else is RGB."""
+        return 1 if self.source == "digits" else 3
+
+
+class SearchedTraining(Section):
+    """Training values drawn for each candidate; a key set here must not be set under `training`."""
+
+    learning_rate: LearningRateDimension | None = Field(
+        None, description="null: not searched, `training.learning_rate` holds"
+    )
+    batch_size: BatchSizeDimension | None = Field(
+        None, description="null: not searched, `training.batch_size` holds"
+    )
+
+
+class SpaceConfig(Section):
+    """What could be built. A list is a choice, {low, high, log} a range, one value fixed."""
+
+    depth: DepthDimension = Field(
+        (2, 3, 4), description="blocks: convolution, ReLU, 2x2 max-pooling"
+    )
+    channels: ChannelsDimension = Field((16, 32, 64), description="filters, drawn for each block")
+    kernel_size: KernelDimension = Field(
+        (3, 5), description="pixels a side, odd, drawn for each block"
+    )
+    training: SearchedTraining = SearchedTraining()
+
+
+class TrainingConfig(Section):
+    """How a candidate is trained."""
+
+    epochs: Epochs = Field(5, description="a full trial, and the schedule's maximum")
+    batch_size: BatchSize = Field(128, description="pictures a step")
+    learning_rate: LearningRate = Field(
+        0.001, description="step size, where the space does not search it"
+    )
+    optimizer: Literal["adam"] = Field("adam", description="update rule")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="number format; auto: bf16 where it is native and measured 1.3x faster"
+    )
+    threads: AutoOrCount = Field("auto", description="CPU threads a worker; auto: cores // workers")
+
+
+class SamplerConfig(Section):
+    """Who proposes candidates."""
+
+    name: Literal["tpe", "random", "exhaustive"] = Field("tpe", description="the sampler")
+    startup_trials: Count = Field(
+        4, description="finished random trials before TPE's model is used"
+    )
+
+
+class ScheduleConfig(Section):
+    """Which trials may go on."""
+
+    name: Literal["hyperband", "none"] = Field(
+        "hyperband", description="the schedule; none: all train to the end"
+    )
+    reduction_factor: Annotated[int, Field(ge=2, le=100)] = Field(
+        3, description="one trial in so many goes on at a rung"
+    )
+
+
+class BlockConfig(Section):
+    """One block of a fixed candidate."""
+
+    kind: Literal["conv"] = Field("conv", description="kind of block")
+    channels: Channels = Field(description="filters")
+    kernel_size: Kernel = Field(description="pixels a side, odd")
+
+
+class ArchitectureConfig(Section):
+    """The blocks of a fixed candidate, first to last."""
+
+    blocks: Annotated[tuple[BlockConfig, ...], Field(strict=False, min_length=1, max_length=10)]
+
+
+class FixedTraining(Section):
+    """The training values of a fixed candidate: exactly those the space draws."""
+
+    learning_rate: LearningRate | None = Field(None, description="where the space draws it")
+    batch_size: BatchSize | None = Field(None, description="where the space draws it")
+
+
+class CandidateConfig(Section):
+    """A candidate written out, as in best.json."""
+
+    architecture: ArchitectureConfig
+    training: FixedTraining = FixedTraining()
+
+
+class SearchConfig(Section):
+    """How the best candidate is looked for."""
+
+    trials: Count = Field(10, description="the total; pruned, failed and repeated ones count")
+    cohort: Count = Field(5, description="trials asked together; independent of the workers")
+    objective: Literal["accuracy", "macro_f1"] = Field(
+        "accuracy", description="what is maximised, on validation"
+    )
+    sampler: SamplerConfig = SamplerConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    workers: AutoOrCount = Field(1, description="processes that train; 1 for now, and auto means 1")
+    baseline: CandidateConfig | None = Field(
+        None, description="a first, fixed candidate of the space"
+    )
+
+
+class RetrainConfig(Section):
+    """How the best candidate is trained for good."""
+
+    epochs: Epochs = Field(30, description="passes over the training pictures")
+    monitor: Literal["test", "validation", "none"] = Field(
+        "test",
+        description="curve drawn beside training; validation: train on the training part only",
+    )
+    test: bool = Field(True, description="false leaves the test set unread")
+
+
+class Config(Section):
+    """One run, from pictures to report."""
+
+    name: Name = Field(description="free text; folders use its slug")
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(
+        0, description="every random choice follows from it"
+    )
+    data: DataConfig
+    space: SpaceConfig
+    training: TrainingConfig = TrainingConfig()
+    search: SearchConfig = SearchConfig()
+    retrain: RetrainConfig = RetrainConfig()
+
+    def plain(self) -> dict[str, Any]:
+        """Return the config as JSON-ready values that load to an equal config."""
+        values = self.model_dump(mode="json")
+        for key in searched_training(self):
+            del values["training"][key]
+        return values
+
+
+def searched_training(config: Config) -> dict[str, Any]:
+    """Return the training keys the space decides, with their dimensions."""
+    space = config.space.training
+    return {
+        key: value for key in type(space).model_fields if (value := getattr(space, key)) is not None
+    }

@@ -1,0 +1,137 @@
+"""The kinds of value a key can hold, and the three ways to write a searched one; knows no key."""
+
+import unicodedata
+from typing import Annotated, Any, Generic, Literal, Self, TypeAlias, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
+
+
+class Section(BaseModel):
+    """A part of the config: frozen, no unknown keys, no silent conversion."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def _no_repeats(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(set(values)) != len(values):
+        raise ValueError("must not repeat a value")
+    return values
+
+
+def _odd(value: int) -> int:
+    if value % 2 == 0:
+        raise ValueError("must be odd")
+    return value
+
+
+def _plain_text(value: str) -> str:
+    if any(unicodedata.category(character) == "Cc" for character in value):
+        raise ValueError("must hold no control characters")
+    if not value.strip():
+        raise ValueError("must not be blank")
+    return value
+
+
+def _shape(value: Any) -> str:
+    """Name the form a value is written in, for pydantic's tagged unions."""
+    if isinstance(value, (list, tuple)):
+        return "choice"
+    return "range" if isinstance(value, (dict, Section)) else "value"
+
+
+def _word_or_count(value: Any) -> str:
+    return "word" if isinstance(value, str) else "count"
+
+
+def _count_or_fraction(value: Any) -> str:
+    return "count" if isinstance(value, int) else "fraction"
+
+
+# What the three functions above return: pydantic puts it into an error's path, users did not.
+FORMS = {"value", "choice", "range", "word", "count", "fraction"}
+
+Name: TypeAlias = Annotated[str, Field(max_length=200), AfterValidator(_plain_text)]
+Count: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Epochs: TypeAlias = Annotated[int, Field(ge=1, le=10_000)]
+Depth: TypeAlias = Annotated[int, Field(ge=1, le=10)]
+Channels: TypeAlias = Annotated[int, Field(ge=1, le=4096)]
+Kernel: TypeAlias = Annotated[int, Field(ge=1, le=31), AfterValidator(_odd)]
+BatchSize: TypeAlias = Annotated[int, Field(ge=1, le=100_000)]
+LearningRate: TypeAlias = Annotated[float, Field(gt=0, le=100)]
+
+AutoOrCount: TypeAlias = Annotated[
+    Annotated[Literal["auto"], Tag("word")] | Annotated[Count, Tag("count")],
+    Discriminator(_word_or_count),
+]
+Share: TypeAlias = Annotated[
+    Annotated[Count, Tag("count")]
+    | Annotated[Annotated[float, Field(gt=0, lt=1)], Tag("fraction")],
+    Discriminator(_count_or_fraction),
+]
+
+Number = TypeVar("Number", bound=float)
+
+
+class Range(Section, Generic[Number]):
+    """All values from low to high, both included; with `log`, even on a logarithmic axis."""
+
+    low: Number
+    high: Number
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"low must be below high, got low {self.low} and high {self.high}")
+        return self
+
+
+Value: TypeAlias = Annotated[Number, Tag("value")]
+Choice: TypeAlias = Annotated[
+    tuple[Number, ...],
+    Field(strict=False, min_length=1),
+    AfterValidator(_no_repeats),
+    Tag("choice"),
+]
+_RANGE = Tag("range")
+_SHAPE = Discriminator(_shape)
+
+DepthDimension: TypeAlias = Annotated[
+    Value[Depth] | Choice[Depth] | Annotated[Range[Depth], _RANGE], _SHAPE
+]
+ChannelsDimension: TypeAlias = Annotated[
+    Value[Channels] | Choice[Channels] | Annotated[Range[Channels], _RANGE], _SHAPE
+]
+KernelDimension: TypeAlias = Annotated[
+    Value[Kernel] | Choice[Kernel] | Annotated[Range[Kernel], _RANGE], _SHAPE
+]
+BatchSizeDimension: TypeAlias = Annotated[
+    Value[BatchSize] | Choice[BatchSize] | Annotated[Range[BatchSize], _RANGE], _SHAPE
+]
+LearningRateDimension: TypeAlias = Annotated[
+    Value[LearningRate] | Choice[LearningRate] | Annotated[Range[LearningRate], _RANGE], _SHAPE
+]
+
+
+def largest(dimension: Number | tuple[Number, ...] | Range[Number]) -> Number:
+    """Return the largest value a dimension can take."""
+    if isinstance(dimension, tuple):
+        return max(dimension)
+    return dimension.high if isinstance(dimension, Range) else dimension
+
+
+def contains(dimension: Number | tuple[Number, ...] | Range[Number], value: float) -> bool:
+    """Say whether a dimension can take a value."""
+    if isinstance(dimension, tuple):
+        return value in dimension
+    if isinstance(dimension, Range):
+        return dimension.low <= value <= dimension.high
+    return value == dimension

@@ -1,0 +1,58 @@
+"""What users can get wrong, one class an exit code; knows nothing of how an error is shown."""
+
+
+class NasError(Exception):
+    """Something failed that the user should read about in one line, without a traceback."""
+
+    exit_code = 1
+
+
+class ConfigError(NasError, ValueError):
+    """The command line or the config is wrong."""
+
+    exit_code = 2
+
+
+class NoTrialCompletedError(NasError):
+    """The search ended and not one of its trials completed."""
+
+    exit_code = 3
+
+
+class BadDataError(NasError, ValueError):
+    """Pictures, an archive, a checkpoint or a database hold what they must not."""
+
+    exit_code = 65
+
+
+class MissingInputError(NasError):
+    """A file, a folder or the network is needed and absent."""
+
+    exit_code = 66
+
+
+class CannotCreateError(NasError):
+    """The output folder exists already, is locked by another process, or cannot be written."""
+
+    exit_code = 73
+
+
+class StorageError(NasError):
+    """Reading or writing failed half-way: a full disk, a lost volume."""
+
+    exit_code = 74
+
+
+class StateError(NasError):
+    """What is stored does not fit what is asked for now."""
+
+    exit_code = 78
+
+
+class InterruptedRunError(NasError):
+    """The user or the system stopped the run; it can be resumed."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        """Say what was stopped and how to go on, by which signal: 2 (Ctrl-C), 15 (terminate)."""
+        super().__init__(message)
+        self.exit_code = 128 + signal_number

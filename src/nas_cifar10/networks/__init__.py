@@ -1,0 +1,1 @@
+"""What is built: architectures as torch modules, and what they cost."""

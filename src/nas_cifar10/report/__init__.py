@@ -1,0 +1,1 @@
+"""What was found: tables first, ink afterwards; needs no torch."""

@@ -1,0 +1,1 @@
+"""Which candidate is best: the driver, its schedules and its executors."""

@@ -1,0 +1,1 @@
+"""What could be built; knows neither torch nor optuna."""

@@ -1,0 +1,1 @@
+"""How anything is trained; knows no architecture, trial or data set."""
