@@ -1,0 +1,235 @@
+"""A run's folder: the only file that knows file names; atomic writes; the lock."""
+
+import contextlib
+import csv
+import errno
+import fcntl
+import io
+import json
+import os
+import re
+import shutil
+import socket
+import tempfile
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nas_cifar10.errors import CannotCreateError, MissingInputError, StorageError
+
+OUTPUTS = Path("outputs")
+
+
+def slug(name: str) -> str:
+    """Return `name` as a folder name: lower-case letters, digits and hyphens.
+
+    A name without a Latin letter or digit becomes its code points in hexadecimal.
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    short = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80].strip("-")
+    return short or "u" + "-".join(f"{ord(character):x}" for character in name[:16])
+
+
+def now() -> str:
+    """Return the time in UTC, to the second, as ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class RetrainFolder:
+    """Where a retrained model and its measurement lie."""
+
+    def __init__(self, root: Path) -> None:
+        """Name the files of the folder `root`, which need not exist."""
+        self.root = root
+        self.checkpoint = root / "checkpoint.pt"
+        self.model = root / "model.pt"
+        self.description = root / "model.json"
+        self.history = root / "history.csv"
+        self.metrics = root / "metrics.json"
+        self.predictions = root / "predictions.npz"
+
+
+class RunFolder:
+    """Where everything about one run lies."""
+
+    def __init__(self, root: Path) -> None:
+        """Name the files of the folder `root`, which need not exist."""
+        self.root = root
+        self.config = root / "config.yaml"
+        self.environment = root / "environment.json"
+        self.study = root / "study.db"
+        self.data = root / "data.json"
+        self.pictures = root / "pictures.npz"
+        self.search = root / "search.json"
+        self.best = root / "best.json"
+        self.trials = root / "trials.csv"
+        self.curves = root / "curves.csv"
+        self.checkpoints = root / "trials"
+        self.retrain = RetrainFolder(root / "retrain")
+        self.figures = root / "figures"
+        self.log = root / "run.log"
+        self.lock = root / ".lock"
+
+    def checkpoint(self, trial: int) -> Path:
+        """Return the checkpoint file of an unfinished trial."""
+        return self.checkpoints / str(trial) / "checkpoint.pt"
+
+    def drop_checkpoint(self, trial: int) -> None:
+        """Remove what an ended trial left behind."""
+        shutil.rmtree(self.checkpoint(trial).parent, ignore_errors=True)
+        with contextlib.suppress(OSError):  # not empty: other trials still run
+            self.checkpoints.rmdir()
+
+    def clear(self) -> None:
+        """Remove everything this run wrote; files of other origin stay."""
+        for path in (self.checkpoints, self.retrain.root, self.figures):
+            shutil.rmtree(path, ignore_errors=True)
+        for path in vars(self).values():
+            if isinstance(path, Path) and path.is_file() and path != self.lock:
+                path.unlink()
+
+
+def latest(outputs: Path = OUTPUTS) -> RunFolder:
+    """Return the run whose environment.json started last.
+
+    Raises:
+        MissingInputError: there is none.
+    """
+    started = {}
+    for path in outputs.glob("*/environment.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            started[str(json.loads(path.read_text("utf-8"))["started_at"]), path.parent] = path
+    if not started:
+        raise MissingInputError(
+            f"{outputs}: no run here; name one with --run, or start one with nas run --config FILE"
+        )
+    return RunFolder(max(started)[1])
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file so that its name holds the old content or the new, whole, at every instant.
+
+    Raises:
+        CannotCreateError: the folder cannot be written to.
+        StorageError: the disk is full or failed; the old content, if any, still stands.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            os.fchmod(handle, 0o644)
+            file.write(content)
+            file.flush()
+            os.fsync(handle)
+        Path(name).replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        raise _cannot_write(path, error) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR}
+
+
+def _cannot_write(path: Path, error: OSError) -> CannotCreateError | StorageError:
+    if error.errno in _REFUSED:
+        return CannotCreateError(f"{path}: cannot be written: {error.strerror}")
+    return StorageError(f"{path}: {error.strerror}; free some space and go on with --resume")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text, atomically."""
+    write_atomic(path, text.encode())
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write JSON, atomically; NaN and infinity are refused, since JSON has none."""
+    write_text(path, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a table, atomically; a missing or null value is blank."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: "" if v is None else v for k, v in row.items()} for row in rows)
+    write_text(path, text.getvalue())
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON written by `write_json`.
+
+    Raises:
+        MissingInputError: there is no such file.
+    """
+    return json.loads(_read(path))
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Read a table written by `write_csv`; every value is text, a missing one is empty.
+
+    Raises:
+        MissingInputError: there is no such file.
+    """
+    return list(csv.DictReader(io.StringIO(_read(path).decode())))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise MissingInputError(f"{path}: no such file") from None
+
+
+@contextlib.contextmanager
+def locked(run: RunFolder, also: Path | None = None) -> Iterator[None]:
+    """Hold the run for this process; the kernel lets go of it when the process ends.
+
+    Args:
+        also: a SQLite study outside the run folder, locked through a file beside it.
+
+    Raises:
+        CannotCreateError: another process holds it, or the folder cannot be written.
+    """
+    paths = [run.lock]
+    if also is not None and also.resolve().parent != run.root.resolve():
+        paths.append(also.with_name(f".{also.name}.lock"))
+    with contextlib.ExitStack() as stack:
+        for path in paths:
+            stack.enter_context(_held(path))
+        yield
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[None]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise _cannot_write(path.parent, error) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "another process"
+            raise CannotCreateError(
+                f"{path.parent}: in use by {holder}; wait for it, or name another folder with --run"
+            ) from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()} since {now()}")
+        file.flush()
+        yield  # the file stays: removing it would let a third process lock a new one beside us
