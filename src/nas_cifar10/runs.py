@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from nas_cifar10.errors import CannotCreateError, MissingInputError, StorageError
 
@@ -161,9 +161,9 @@ def write_json(path: Path, values: Any) -> None:
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write a table, atomically; a missing or null value is blank."""
+    """Write a table, atomically; what a row lacks or has as null is blank."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows({k: "" if v is None else v for k, v in row.items()} for row in rows)
     write_text(path, text.getvalue())
@@ -215,21 +215,46 @@ def locked(run: RunFolder, also: Path | None = None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _held(path: Path) -> Iterator[None]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+", encoding="utf-8")
-    except OSError as error:
-        raise _cannot_write(path.parent, error) from error
+    made = _make_folder(path.parent)
+    file = _open_lock(path)
     with file:
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()} since {now()}")
+        file.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # not empty: the run left something worth keeping
+                for folder in made:
+                    folder.rmdir()
+
+
+def _make_folder(folder: Path) -> list[Path]:
+    """Create a folder and those above it; return the new ones, innermost first."""
+    missing = [f for f in (folder, *folder.parents) if not f.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    return missing
+
+
+def _open_lock(path: Path) -> TextIO:
+    while True:
+        try:
+            file = path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise _cannot_write(path.parent, error) from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
             holder = file.read().strip() or "another process"
+            file.close()
             raise CannotCreateError(
                 f"{path.parent}: in use by {holder}; wait for it, or name another folder with --run"
             ) from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()} since {now()}")
-        file.flush()
-        yield  # the file stays: removing it would let a third process lock a new one beside us
+        if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+            return file
+        file.close()  # its last holder removed it between our opening and our locking

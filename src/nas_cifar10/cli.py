@@ -1,0 +1,203 @@
+"""The front door: parse, call one function, print. Imports torch nowhere at module level."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec
+
+import typer
+
+from nas_cifar10 import config_file
+from nas_cifar10.errors import ConfigError, NasError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="A YAML file in; a searched, retrained and honestly measured image classifier out.",
+)
+
+P = ParamSpec("P")
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="the YAML file")]
+NeededConfig = Annotated[Path, typer.Option("--config", help="the YAML file")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override a key; repeatable")
+]
+RunDir = Annotated[Path | None, typer.Option("--run", metavar="DIR", help="the run's folder")]
+StudyDb = Annotated[
+    str | None, typer.Option("--study-db", metavar="PATH|URL", help="the study's database")
+]
+StudyName = Annotated[str | None, typer.Option("--study", metavar="NAME", help="which study")]
+Resume = Annotated[bool, typer.Option("--resume", help="go on where it stopped")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace an existing run")]
+Workers = Annotated[str | None, typer.Option("--workers", metavar="N|auto", help="processes")]
+Device = Annotated[
+    str | None, typer.Option("--device", metavar="auto|cpu|cuda|mps", help="where to train")
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="the same as --set seed=N")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="check, count and estimate; write nothing")]
+Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="say more on stderr")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress on stderr")]
+TrialNumber = Annotated[int | None, typer.Option("--trial", help="this trial, not the best")]
+
+
+def _explained(command: Callable[P, None]) -> Callable[P, None]:
+    """Print what a user can get wrong in plain lines on stderr, and exit with its code."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except NasError as error:
+            print(error, file=sys.stderr)
+            raise typer.Exit(error.exit_code) from None
+
+    return run
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"nas-cifar10 {importlib.metadata.version('nas-cifar10')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+@_explained
+def run(
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    run_dir: RunDir = None,
+    study_db: StudyDb = None,
+    study: StudyName = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    workers: Workers = None,
+    device: Device = None,
+    seed: Seed = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Search, retrain and report in one go."""
+    flags = _request(locals())
+    from nas_cifar10 import cli_train
+
+    cli_train.run(cli_train.SearchRequest("run", **flags))
+
+
+@app.command()
+@_explained
+def search(
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    run_dir: RunDir = None,
+    study_db: StudyDb = None,
+    study: StudyName = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    workers: Workers = None,
+    device: Device = None,
+    seed: Seed = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Look for the best candidate of a space."""
+    flags = _request(locals())
+    from nas_cifar10 import cli_train
+
+    cli_train.search(cli_train.SearchRequest("search", **flags))
+
+
+def _request(values: dict[str, Any]) -> dict[str, Any]:
+    """Turn the flags of search and run into the fields of a request."""
+    overrides = list(values["overrides"] or ())
+    if values["workers"] is not None:
+        overrides.append(f"search.workers={values['workers']}")
+    if values["seed"] is not None:
+        overrides.append(f"seed={values['seed']}")
+    if values["resume"] and values["overwrite"]:
+        raise ConfigError("--resume and --overwrite: name one of the two")
+    fields = ("config", "run_dir", "study_db", "study", "resume", "overwrite", "device")
+    return {name: values[name] for name in (*fields, "dry_run", "as_json")} | {
+        "overrides": tuple(overrides),
+        "loudness": values["verbose"] - values["quiet"],
+    }
+
+
+@app.command()
+@_explained
+def retrain(
+    study_db: StudyDb = None,
+    study: StudyName = None,
+    run_dir: RunDir = None,
+    trial: TrialNumber = None,
+    overrides: Overrides = None,
+    resume: Resume = False,
+    as_json: Json = False,
+) -> None:
+    """Train the best candidate on train + validation, and measure it on test."""
+    from nas_cifar10 import cli_report, cli_train
+
+    place = cli_report.locate(run_dir, study_db, study)
+    cli_train.retrain(place, trial, tuple(overrides or ()), resume=resume, as_json=as_json)
+
+
+@app.command()
+@_explained
+def report(study_db: StudyDb = None, study: StudyName = None, run_dir: RunDir = None) -> None:
+    """Draw the figures and sum up what was found."""
+    from nas_cifar10 import cli_report
+
+    cli_report.report(cli_report.locate(run_dir, study_db, study))
+
+
+@app.command()
+@_explained
+def validate(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="the YAML file")],
+    overrides: Overrides = None,
+) -> None:
+    """Check a config and name every error in it."""
+    from nas_cifar10.config_rules import notices
+    from nas_cifar10.space.search_space import SearchSpace
+
+    checked = config_file.load(config, overrides or ())
+    for notice in notices(checked):
+        print(f"note: {notice}", file=sys.stderr)
+    size = SearchSpace.from_config(checked.space).size()
+    candidates = "endlessly many" if math.isinf(size) else f"{size:,.0f}"
+    print(f"{config}: valid; {candidates} candidates, {checked.search.trials:,} trials")
+
+
+@app.command()
+@_explained
+def data(config: NeededConfig, overrides: Overrides = None) -> None:
+    """Fetch, verify and describe the pictures; train nothing."""
+    from nas_cifar10 import cli_train
+
+    cli_train.describe_data(config_file.load(config, overrides or ()))
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

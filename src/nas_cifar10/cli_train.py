@@ -1,0 +1,233 @@
+"""The commands that train or read pictures: search, run, retrain, data. Parses no flag."""
+
+import json
+import logging
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from nas_cifar10 import config_file
+from nas_cifar10.cli_output import Progress, print_table
+from nas_cifar10.cli_report import best_trial, locate, report
+from nas_cifar10.config import Config
+from nas_cifar10.config_rules import notices
+from nas_cifar10.data.dataset import read
+from nas_cifar10.data.describe import describe
+from nas_cifar10.database import Database
+from nas_cifar10.errors import (
+    ConfigError,
+    InterruptedRunError,
+    MissingInputError,
+)
+from nas_cifar10.report.summary import summary
+from nas_cifar10.report.write import report as write_report
+from nas_cifar10.retrain import prepare, run_retrain
+from nas_cifar10.runs import OUTPUTS, RunFolder, locked, read_json, slug
+from nas_cifar10.search import identity
+from nas_cifar10.search.driver import run_search
+from nas_cifar10.search.dry_run import dry_run
+from nas_cifar10.search.setup import existing, go_on, start
+from nas_cifar10.study import Study, open_study
+from nas_cifar10.study_rows import Trial
+from nas_cifar10.views import Place
+
+
+@dataclass(frozen=True)
+class SearchRequest:
+    """The flags of search and run; `loudness` is -1, 0 or 1."""
+
+    command: str
+    config: Path | None
+    overrides: tuple[str, ...]
+    run_dir: Path | None
+    study_db: str | None
+    study: str | None
+    resume: bool
+    overwrite: bool
+    device: str | None
+    dry_run: bool
+    as_json: bool
+    loudness: int
+
+
+def search(request: SearchRequest) -> None:
+    """Look for the best candidate, and print what was found."""
+    if request.dry_run:
+        return _rehearse(request)
+    place = _search(request)
+    if request.as_json:
+        print(json.dumps(read_json(place.run.search), indent=2))
+    else:
+        facts, _ = write_report(place.run)
+        print_table(summary(facts), place.run.root)
+    return None
+
+
+def run(request: SearchRequest) -> None:
+    """Search, retrain and report."""
+    if request.dry_run:
+        return _rehearse(request)
+    place = _search(request)
+    _retrain(place, None, (), resume=request.resume, loudness=request.loudness, command="run")
+    if request.as_json:
+        write_report(place.run)
+        found = {
+            "search": read_json(place.run.search),
+            "metrics": read_json(place.run.retrain.metrics),
+        }
+        print(json.dumps(found, indent=2))
+    else:
+        report(place)
+    return None
+
+
+def retrain(
+    place: Place, number: int | None, overrides: tuple[str, ...], *, resume: bool, as_json: bool
+) -> None:
+    """Train the chosen candidate for good, and print how well it does."""
+    _retrain(place, number, overrides, resume=resume, loudness=0, command="retrain")
+    if as_json:
+        print(json.dumps(read_json(place.run.retrain.metrics), indent=2))
+    else:
+        report(place)
+
+
+def describe_data(config: Config) -> None:
+    """Print what the pictures are."""
+    _setup_log(0, None)
+    found = describe(read(config.data, config.seed))
+    parts = ("all", "train", "validation", "test")
+    rows = [("class", "  ".join(f"{part:>10}" for part in parts))]
+    for name in found["class_names"]:
+        rows.append((name, "  ".join(f"{found['pictures'][part][name]:>10,}" for part in parts)))
+    rows.append(("total", "  ".join(f"{found['totals'][part]:>10,}" for part in parts)))
+    for part, share in found["majority_accuracy"].items():
+        rows.append((f"majority class, {part}", f"{share:.4f} accuracy"))
+    rows.append(("shape", " x ".join(map(str, found["shape"]))))
+    rows.append(("duplicates", ", ".join(f"{k} {v:,}" for k, v in found["duplicates"].items())))
+    rows.append(("left out", f"{found['skipped']:,} bad, {found['ignored']:,} not pictures"))
+    rows.append(("fingerprint", found["fingerprint"]))
+    print_table(rows, None)
+
+
+def _search(request: SearchRequest) -> Place:
+    place, config = _place(request)
+    command = f"nas {request.command} --run {shlex.quote(str(place.run.root))} --resume"
+    if request.study_db is not None:
+        command += f" --study-db {shlex.quote(str(place.database))}"
+    with locked(place.run, place.database.path), _resumable(command):
+        _setup_log(request.loudness, None)
+        study = existing(place, resume=request.resume, overwrite=request.overwrite)
+        if study is not None:
+            config = config or config_file.from_plain(study.facts.config, request.overrides)
+            ready = go_on(study, config, place, request.device)
+        elif config is not None:
+            device = request.device or "auto"
+            ready = start(config, place, device, overwrite=request.overwrite)
+        else:
+            raise MissingInputError(f"{place.run.root}: nothing to resume; name a --config")
+        _setup_log(request.loudness, place.run)
+        with Progress.of_search(ready.study, request.loudness) as progress:
+            for trial in run_search(ready.study, place.run, ready.pictures):
+                progress.show_trial(trial)
+        best_trial(ready.study)
+    return place
+
+
+def _place(request: SearchRequest) -> tuple[Place, Config | None]:
+    """Say where the study is or will be, and read the config where one is given."""
+    if request.config is None:
+        if not request.resume:
+            raise ConfigError("--config FILE is required; only --resume can do without")
+        if request.run_dir is None or request.study_db is None:
+            return locate(request.run_dir, request.study_db, request.study), None
+        database = Database.parse(request.study_db)
+        return Place(RunFolder(request.run_dir), database, request.study), None
+    config = config_file.load(request.config, request.overrides)
+    for notice in notices(config):
+        print(f"note: {notice}", file=sys.stderr)
+    run = RunFolder(request.run_dir or OUTPUTS / slug(config.name))
+    database = Database.parse(request.study_db) if request.study_db else Database(path=run.study)
+    return Place(run, database, request.study or config.name), config
+
+
+def _rehearse(request: SearchRequest) -> None:
+    _, config = _place(request)
+    if config is None:
+        raise ConfigError("--dry-run: needs a --config")
+    print_table(dry_run(config, request.device or "auto"), None)
+
+
+def _retrain(
+    place: Place,
+    number: int | None,
+    overrides: tuple[str, ...],
+    *,
+    resume: bool,
+    loudness: int,
+    command: str,
+) -> None:
+    study = open_study(place.database, place.study_name)
+    config = config_file.from_plain(study.facts.config, overrides, place="stored config")
+    identity.check(study.facts.config, config.plain())
+    trial = best_trial(study) if number is None else _numbered(study, number)
+    again = f"nas {command} --run {shlex.quote(str(place.run.root))} --resume"
+    if number is not None:
+        again += f" --trial {number}"
+    again += "".join(f" --set {shlex.quote(override)}" for override in overrides)
+    with locked(place.run, place.database.path), _resumable(again):
+        _setup_log(loudness, place.run)
+        job = prepare(study, trial, config, place.run.retrain)
+        with Progress.of_retrain(trial, config, loudness) as progress:
+            for epoch in run_retrain(job, resume=resume):
+                progress.show_epoch(epoch)
+
+
+def _numbered(study: Study, number: int) -> Trial:
+    trials = study.trials()
+    if not 0 <= number < len(trials):
+        raise ConfigError(f"--trial: the study has trials 0 to {len(trials) - 1}, got {number}")
+    return trials[number]
+
+
+class _TerminatedError(KeyboardInterrupt):
+    """SIGTERM, travelling the way Ctrl-C does."""
+
+
+@contextmanager
+def _resumable(command: str) -> Iterator[None]:
+    """Answer Ctrl-C and SIGTERM with the command that goes on."""
+
+    def terminate(number: int, frame: FrameType | None) -> Any:
+        raise _TerminatedError
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        number = signal.SIGTERM if isinstance(stop, _TerminatedError) else signal.SIGINT
+        message = f"stopped; nothing is lost. Go on with:\n  {command}"
+        raise InterruptedRunError(message, number) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _setup_log(loudness: int, run: RunFolder | None) -> None:
+    """Send warnings to stderr, and everything to run.log once there is a run."""
+    log = logging.getLogger("nas_cifar10")
+    log.setLevel(logging.DEBUG)
+    log.handlers.clear()
+    log.propagate = False
+    screen = logging.StreamHandler(sys.stderr)
+    screen.setLevel(logging.DEBUG if loudness > 0 else logging.WARNING)
+    log.addHandler(screen)
+    if run is not None:
+        kept = logging.FileHandler(run.log, encoding="utf-8")
+        kept.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        log.addHandler(kept)

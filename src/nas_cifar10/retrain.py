@@ -1,0 +1,280 @@
+"""The chosen candidate on train + validation, for long; then measured once on test.
+
+Knows no search: it meets it in the study. An epoch is a segment, so a stop loses one at most.
+"""
+
+import io
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nas_cifar10 import environment
+from nas_cifar10.config import Config
+from nas_cifar10.data.dataset import read_again
+from nas_cifar10.data.loader import MEAN, STD, Part, batches
+from nas_cifar10.data.split import DataSet
+from nas_cifar10.epochs import Epoch, Scores
+from nas_cifar10.errors import BadDataError, NasError, StateError
+from nas_cifar10.networks.build import build
+from nas_cifar10.runs import RetrainFolder, read_json, write_atomic, write_csv, write_json
+from nas_cifar10.segment import (
+    RETRAIN,
+    RETRAIN_TRAIN_ONLY,
+    Failed,
+    Pictures,
+    Segment,
+    belongs,
+    epochs_in,
+    load_state,
+    train_segment,
+    weights,
+)
+from nas_cifar10.space.candidate import Architecture, Candidate
+from nas_cifar10.study import Study
+from nas_cifar10.study_rows import Trial
+from nas_cifar10.training import metrics
+from nas_cifar10.training.engine import evaluate
+from nas_cifar10.training.precision import stored_device
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is retrained, how, and where it goes.
+
+    Args:
+        config: The study's, with `retrain.*` as asked for now.
+        data: Its pictures and labels are on the device that trains.
+    """
+
+    study: Study
+    trial: Trial
+    config: Config
+    data: DataSet
+    folder: RetrainFolder
+
+
+def prepare(study: Study, trial: Trial, config: Config, folder: RetrainFolder) -> Job:
+    """Read the study's pictures again, and find its device and threads.
+
+    Raises:
+        NasError: the pictures cannot be read, or are not those of the study.
+    """
+    resolved = study.facts.resolved
+    torch.set_num_threads(resolved["threads"])
+    device = stored_device(resolved["device"])
+    data = read_again(config.data, config.seed, study.facts.data["fingerprint"])
+    on_device = replace(data, images=data.images.to(device), labels=data.labels.to(device))
+    return Job(study, trial, config, on_device, folder)
+
+
+def run_retrain(job: Job, *, resume: bool) -> Iterator[Epoch]:
+    """Train, and after the last epoch write the model and its measurement.
+
+    Yields:
+        Each epoch trained now; those before a resume are in the history only.
+
+    Raises:
+        StateError: what is to be resumed is another trial, or was trained on other pictures.
+        NasError: training failed, or the model read back from disk measures differently.
+    """
+    pictures = _pictures(job)
+    checkpoint, epochs = _resume_point(job) if resume else _start_over(job)
+    while len(epochs) < job.config.retrain.epochs:
+        result = train_segment(_segment(job, len(epochs) + 1), pictures, checkpoint)
+        if isinstance(result, Failed):
+            raise NasError(f"retrain of trial {job.trial.number} failed: {result.reason}")
+        checkpoint, epochs = result.checkpoint, result.epochs
+        write_atomic(job.folder.checkpoint, checkpoint)
+        _write_history(job, epochs)
+        yield epochs[-1]
+    assert checkpoint is not None
+    _finish(job, pictures, checkpoint, epochs)
+
+
+def _pictures(job: Job) -> Pictures:
+    split, monitor = job.data.split, job.config.retrain.monitor
+    train = split.train
+    if monitor != "validation":
+        train = torch.cat([split.train, split.validation]).sort().values
+    held_out = None if monitor == "none" else _part(job, getattr(split, monitor))
+    return Pictures(_part(job, train), held_out, len(job.data.class_names))
+
+
+def _part(job: Job, rows: Tensor) -> Part:
+    return Part(job.data.images, job.data.labels, rows.to(job.data.images.device))
+
+
+def _segment(job: Job, stop: int) -> Segment:
+    validation = job.config.retrain.monitor == "validation"
+    return Segment(
+        candidate=job.trial.candidate,
+        training=job.config.training,
+        seed=job.config.seed,
+        stream=RETRAIN_TRAIN_ONLY if validation else RETRAIN,
+        trial=job.trial.number,
+        stop=stop,
+        precision=job.study.facts.resolved["precision"],
+        measure_precision="fp32",  # so that the last epoch and metrics.json agree
+        with_auc=True,
+    )
+
+
+def _start_over(job: Job) -> tuple[None, tuple[Epoch, ...]]:
+    for path in vars(job.folder).values():
+        if path != job.folder.root:
+            path.unlink(missing_ok=True)
+    return None, ()
+
+
+def _resume_point(job: Job) -> tuple[bytes | None, tuple[Epoch, ...]]:
+    if not job.folder.checkpoint.exists():
+        return _start_over(job)
+    try:
+        checkpoint = job.folder.checkpoint.read_bytes()
+        state = load_state(checkpoint)
+    except BadDataError as error:
+        log.warning("the retrain starts over: %s", error)
+        return _start_over(job)
+    if not belongs(_segment(job, 0), state):
+        raise StateError(
+            f"{job.folder.root}: holds the retrain of another trial, or of other pictures "
+            f"(retrain.monitor decides whether validation is trained on); "
+            f"leave out --resume to start over"
+        )
+    epochs = tuple(epochs_in(state))
+    if len(epochs) > job.config.retrain.epochs:
+        raise StateError(
+            f"{job.folder.root}: has {len(epochs)} epochs already, more than retrain.epochs = "
+            f"{job.config.retrain.epochs}; leave out --resume to start over"
+        )
+    return checkpoint, epochs
+
+
+def _write_history(job: Job, epochs: tuple[Epoch, ...]) -> None:
+    monitor = job.config.retrain.monitor
+    parts = ["train"] if monitor == "none" else ["train", monitor]
+    columns = [f"{part}_{score}" for part in parts for score in ("loss", "accuracy", "auc")]
+    rows = [
+        {"epoch": epoch.number, "epoch_seconds": round(epoch.seconds, 3)}
+        | _columns("train", epoch.train)
+        | _columns(monitor, epoch.held_out)
+        for epoch in epochs
+    ]
+    write_csv(job.folder.history, ["epoch", *columns, "epoch_seconds"], rows)
+
+
+def _columns(part: str, scores: Scores | None) -> dict[str, float | None]:
+    if scores is None:
+        return {}
+    return {f"{part}_{name}": getattr(scores, name) for name in ("loss", "accuracy", "auc")}
+
+
+def _finish(job: Job, pictures: Pictures, checkpoint: bytes, epochs: tuple[Epoch, ...]) -> None:
+    """Write the model, read it back, and measure what was read."""
+    state, name = weights(checkpoint), _measured_name(job.config)
+    part = None if name is None else _part(job, getattr(job.data.split, name))
+    content = io.BytesIO()
+    torch.save(state, content)
+    write_atomic(job.folder.model, content.getvalue())
+    write_json(job.folder.description, _description(job))
+    trained = predict(job.trial.candidate.architecture, state, part or pictures.train)
+    reread_architecture, reread_state = read_model(job.folder)
+    reread = predict(reread_architecture, reread_state, part or pictures.train)
+    if not np.array_equal(trained, reread):
+        raise NasError(f"{job.folder.model}: read back, it predicts something else than before")
+    fitted = predict(reread_architecture, reread_state, pictures.train)
+    _write_metrics(job, epochs, part, reread, pictures.train, fitted)
+
+
+def predict(
+    architecture: Architecture, state: dict[str, Tensor], part: Part
+) -> metrics.Probabilities:
+    """Return probabilities (N, classes) of a network with these weights, in fp32."""
+    shape = (int(part.images.shape[1]), int(part.images.shape[2]), int(part.images.shape[3]))
+    network = build(architecture, shape, state["head.bias"].numel())
+    network.load_state_dict(state)
+    network.to(part.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
+    said = evaluate(network, batches(part), "fp32")
+    return np.asarray(said.logits.softmax(1).numpy())
+
+
+def read_model(folder: RetrainFolder) -> tuple[Architecture, dict[str, Tensor]]:
+    """Read what model.json and model.pt say, running nothing they hold."""
+    described = read_json(folder.description)
+    candidate = Candidate.from_json({"architecture": described["architecture"]})
+    state: dict[str, Tensor] = torch.load(folder.model, map_location="cpu", weights_only=True)
+    return candidate.architecture, state
+
+
+def _measured_name(config: Config) -> str | None:
+    """Name the part that decides metrics.json: test, unless it is to stay unread."""
+    if config.retrain.test:
+        return "test"
+    return "validation" if config.retrain.monitor == "validation" else None
+
+
+def _write_metrics(
+    job: Job,
+    epochs: tuple[Epoch, ...],
+    part: Part | None,
+    probabilities: metrics.Probabilities,
+    train: Part,
+    fitted: metrics.Probabilities,
+) -> None:
+    train_labels = train.labels[train.rows].cpu().numpy()
+    table: dict[str, Any] = {}
+    name, names = _measured_name(job.config), job.data.class_names
+    if part is not None and name is not None:
+        labels = part.labels[part.rows].cpu().numpy()
+        majority = int(np.bincount(train_labels).argmax())
+        table[name] = metrics.summary(probabilities, labels, majority)
+        table["per_class"] = metrics.per_class(probabilities, labels, names)
+        table["confusion_matrix"] = metrics.confusion(probabilities, labels)
+        content = io.BytesIO()
+        np.savez_compressed(
+            content, probabilities=probabilities, labels=labels, class_names=np.array(names)
+        )
+        write_atomic(job.folder.predictions, content.getvalue())
+    right = float((fitted.argmax(axis=1) == train_labels).mean())
+    table |= {
+        "train": {"accuracy": right, "loss": metrics.loss(fitted, train_labels)},
+        "trial": job.trial.number,
+        "epochs": len(epochs),
+        "parameters": job.trial.parameters,
+        "macs": job.trial.macs,
+        "seconds": round(sum(epoch.seconds for epoch in epochs), 1),
+    }
+    write_json(job.folder.metrics, table)
+
+
+def _description(job: Job) -> dict[str, Any]:
+    channels, height, width = (int(size) for size in job.data.images.shape[1:])
+    found = environment.describe()
+    return {
+        "architecture": job.trial.candidate.to_json()["architecture"],
+        "picture_shape": [channels, height, width],
+        "normalisation": {"scale": 1 / 255, "mean": [MEAN] * channels, "std": [STD] * channels},
+        "class_names": list(job.data.class_names),
+        "provenance": {
+            "study": job.study.name,
+            "trial": job.trial.number,
+            "candidate": job.trial.candidate.to_json(),
+            "fingerprint": job.trial.candidate.fingerprint(),
+            "seed": job.config.seed,
+            "data": {
+                "source": job.config.data.source,
+                "fingerprint": job.study.facts.data["fingerprint"],
+            },
+            "retrain": job.config.retrain.model_dump(),
+            "precision": job.study.facts.resolved["precision"],
+            "versions": found["versions"],
+            "commit": found["commit"],
+        },
+    }

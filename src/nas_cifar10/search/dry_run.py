@@ -1,0 +1,71 @@
+"""A rehearsal: the smallest and the largest network on one batch, and how long a run would take.
+
+Writes nothing, and no number of it goes into a study.
+"""
+
+import math
+import time
+
+import torch
+
+from nas_cifar10.config import Config
+from nas_cifar10.data.dataset import read
+from nas_cifar10.data.split import DataSet
+from nas_cifar10.networks.cost import cost
+from nas_cifar10.search.setup import resolve, training_step
+from nas_cifar10.space.candidate import Candidate
+from nas_cifar10.space.search_space import SearchSpace
+from nas_cifar10.training.precision import resolve_device
+
+
+def dry_run(config: Config, requested_device: str) -> list[tuple[str, str]]:
+    """Return what there is to know before a search, as rows of a table."""
+    device = resolve_device(requested_device)
+    data = read(config.data, config.seed)
+    resolved = resolve(config, data, device)
+    space = SearchSpace.from_config(config.space)
+    size = space.size()
+    rows = [
+        ("space", "endlessly many candidates" if math.isinf(size) else f"{size:,.0f} candidates"),
+        (
+            "pictures",
+            f"{len(data.split.train):,} train, {len(data.split.validation):,} validation, "
+            f"{len(data.split.test):,} test",
+        ),
+        ("computes in", f"{resolved['precision']} on {device.type}, {resolved['threads']} threads"),
+    ]
+    seconds = []
+    for name, candidate in zip(("smallest", "largest"), space.extremes(), strict=True):
+        seconds.append(_seconds_an_epoch(config, candidate, data, device, resolved["precision"]))
+        rows.append((name, _describe(candidate, data, seconds[-1])))
+    epochs = config.search.trials * config.training.epochs
+    rows.append(("search", f"{_span(epochs, seconds)} if nothing is pruned ({epochs:,} epochs)"))
+    rows.append(("retrain", f"{_span(config.retrain.epochs, seconds)}"))
+    return rows
+
+
+def _seconds_an_epoch(
+    config: Config, candidate: Candidate, data: DataSet, device: torch.device, precision: str
+) -> float:
+    step = training_step(config, candidate, data, device)
+    step(precision)  # the first step prepares kernels
+    started = time.perf_counter()
+    step(precision)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    taken = time.perf_counter() - started
+    return taken * math.ceil(len(data.split.train) / config.training.batch_size)
+
+
+def _describe(candidate: Candidate, data: DataSet, seconds: float) -> str:
+    channels, height, width = (int(size) for size in data.images.shape[1:])
+    price = cost(candidate.architecture, (channels, height, width), len(data.class_names))
+    return (
+        f"{candidate.architecture}: {price.parameters:,} parameters, {price.macs:,} MACs, "
+        f"about {seconds:.3g} s an epoch"
+    )
+
+
+def _span(epochs: int, seconds: list[float]) -> str:
+    low, high = (epochs * value / 60 for value in seconds)
+    return f"between {low:.2g} and {high:.2g} min"

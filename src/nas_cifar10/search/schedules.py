@@ -1,0 +1,101 @@
+"""May this trial go on? Pure functions of reported values; knows no study and no training.
+
+Deciding twice gives the same answer, so a search killed between a decision and its record loses
+nothing.
+"""
+
+import math
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+Reports = Mapping[int, Sequence[float]]
+
+
+class Schedule(Protocol):
+    """When trials stop to be compared, and which of them go on."""
+
+    def decision_epochs(self, trial: int) -> tuple[int, ...]:
+        """Return the epochs at which this trial waits for a decision, the last one the maximum."""
+
+    def goes_on(self, trial: int, epoch: int, reports: Reports) -> bool:
+        """Decide at an epoch below the maximum.
+
+        Args:
+            reports: From a trial's number to its objective values, epoch 1 first.
+        """
+
+
+@dataclass(frozen=True)
+class NoSchedule:
+    """Every trial trains to the end."""
+
+    max_epochs: int
+
+    def decision_epochs(self, trial: int) -> tuple[int, ...]:
+        """Return the maximum alone."""
+        return (self.max_epochs,)
+
+    def goes_on(self, trial: int, epoch: int, reports: Reports) -> bool:
+        """Always."""
+        return True
+
+
+@dataclass(frozen=True)
+class Hyperband:
+    """Hyperband (arXiv 1603.06560) in the stop-only form of Optuna's `HyperbandPruner`.
+
+    Each trial belongs to one bracket, by a checksum of study name and number. Bracket b has rungs
+    at reduction_factor**b, reduction_factor**(b+1) … epochs; at a rung a trial goes on if it is
+    among the best 1 / reduction_factor of its bracket's trials that came to that rung before it.
+    """
+
+    name: str
+    max_epochs: int
+    reduction_factor: int
+
+    def decision_epochs(self, trial: int) -> tuple[int, ...]:
+        """Return the rungs of this trial's bracket, then the maximum."""
+        rungs, rung = [], self.reduction_factor ** self.bracket(trial)
+        while rung < self.max_epochs:
+            rungs.append(rung)
+            rung *= self.reduction_factor
+        return (*rungs, self.max_epochs)
+
+    def goes_on(self, trial: int, epoch: int, reports: Reports) -> bool:
+        """Compare with the earlier trials of the bracket at the same rung."""
+        bracket, value = self.bracket(trial), reports[trial][epoch - 1]
+        earlier = [
+            values[epoch - 1]
+            for other, values in reports.items()
+            if other < trial and len(values) >= epoch and self.bracket(other) == bracket
+        ]
+        ranked = sorted([*earlier, value], reverse=True)
+        # The first few have no rung to fill: each goes on if it is the best so far.
+        last = max(len(ranked) // self.reduction_factor, 1) - 1
+        return value >= ranked[last]
+
+    def bracket(self, trial: int) -> int:
+        """Return the trial's bracket: 0 prunes earliest."""
+        shares = self._shares()
+        place = zlib.crc32(f"{self.name}_{trial}".encode()) % sum(shares)
+        for bracket, share in enumerate(shares):
+            place -= share
+            if place < 0:
+                return bracket
+        raise AssertionError("a place is below the sum of all shares")
+
+    def _shares(self) -> list[int]:
+        """Return how many of so many trials each bracket gets."""
+        brackets = math.floor(math.log(self.max_epochs, self.reduction_factor)) + 1
+        return [
+            math.ceil(brackets * self.reduction_factor**s / (s + 1))
+            for s in reversed(range(brackets))
+        ]
+
+
+SCHEDULES: dict[str, Callable[[str, int, int], Schedule]] = {
+    "hyperband": Hyperband,
+    "none": lambda name, max_epochs, reduction_factor: NoSchedule(max_epochs),
+}

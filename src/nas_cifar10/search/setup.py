@@ -1,0 +1,162 @@
+"""From a config to a study that is ready to run, or to go on; trains nothing but a probe.
+
+The order matters: what can be refused cheaply is refused before pictures are read, and nothing is
+written before everything was checked.
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from nas_cifar10 import environment
+from nas_cifar10.config import Config
+from nas_cifar10.data.dataset import read, read_again
+from nas_cifar10.data.describe import describe, sample
+from nas_cifar10.data.loader import normalise
+from nas_cifar10.data.split import DataSet
+from nas_cifar10.errors import CannotCreateError
+from nas_cifar10.networks.build import build, initialise
+from nas_cifar10.runs import now, read_json, write_atomic, write_json, write_text
+from nas_cifar10.search import identity
+from nas_cifar10.segment import Pictures, search_pictures
+from nas_cifar10.space.candidate import Candidate
+from nas_cifar10.space.search_space import SearchSpace
+from nas_cifar10.study import Study, create_study, delete_study, find_study
+from nas_cifar10.study_rows import Facts
+from nas_cifar10.training import precision
+from nas_cifar10.training.engine import train_step
+from nas_cifar10.training.optim import OPTIMIZERS
+from nas_cifar10.views import Place
+
+NUM_SAMPLES = 25
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A study, all its pictures, and the parts a search trains and measures on."""
+
+    study: Study
+    data: DataSet
+    pictures: Pictures
+
+
+def existing(place: Place, *, resume: bool, overwrite: bool) -> Study | None:
+    """Return the study to go on with, or None where a new one is to be made.
+
+    Raises:
+        CannotCreateError: there is one, and neither `resume` nor `overwrite` was asked for.
+    """
+    study = find_study(place.database, place.study_name)
+    if study is not None and resume:
+        return study
+    there = study is not None or place.run.environment.exists()
+    if there and not overwrite and not resume:
+        raise CannotCreateError(
+            f"{place.run.root}: holds a run already (study {place.study_name!r}); "
+            f"go on with --resume, or replace it with --overwrite"
+        )
+    return None
+
+
+def start(config: Config, place: Place, requested_device: str, *, overwrite: bool) -> Ready:
+    """Make a new study and the files that describe its run.
+
+    Raises:
+        NasError: the pictures, the device or the database cannot be used; nothing was written.
+    """
+    device = precision.resolve_device(requested_device)
+    data = read(config.data, config.seed)
+    facts = Facts(config.plain(), resolve(config, data, device), describe(data))
+    name = place.study_name or config.name
+    if overwrite:
+        delete_study(place.database, name)
+        place.run.clear()
+    study = create_study(place.database, name, facts)
+    _describe_run(study, place, data)
+    return _ready(study, data, device)
+
+
+def go_on(study: Study, config: Config, place: Place, requested_device: str | None) -> Ready:
+    """Take up a stored study, with a config that may differ in its free keys.
+
+    Args:
+        requested_device: None: the one the study was made on.
+
+    Raises:
+        StateError: the config or the pictures are not those of the study.
+    """
+    identity.check(study.facts.config, config.plain())
+    device = precision.stored_device(requested_device or study.facts.resolved["device"])
+    data = read_again(config.data, config.seed, study.facts.data["fingerprint"])
+    if config.plain() != study.facts.config:
+        study.replace_config(config.plain())
+    _describe_run(study, place, data)
+    return _ready(study, data, device)
+
+
+def _ready(study: Study, data: DataSet, device: torch.device) -> Ready:
+    torch.set_num_threads(study.facts.resolved["threads"])
+    return Ready(study, data, search_pictures(data, device))
+
+
+def resolve(config: Config, data: DataSet, device: torch.device) -> dict[str, Any]:
+    """Decide number format and threads, once for the whole study."""
+    largest = SearchSpace.from_config(config.space).extremes()[1]
+    workers = 1
+    threads = precision.resolve_threads(config.training.threads, workers)
+    torch.set_num_threads(threads)
+    format_, speedup = precision.resolve_precision(
+        config.training.precision, device, training_step(config, largest, data, device)
+    )
+    return {
+        "device": device.type,
+        "processor": precision.processor(),
+        "precision": format_,
+        "bf16_speedup": speedup,
+        "threads": threads,
+        "workers": workers,
+    }
+
+
+def training_step(
+    config: Config, candidate: Candidate, data: DataSet, device: torch.device
+) -> Callable[[str], None]:
+    """Return a function that trains a candidate on one batch of noise in a number format."""
+    channels, height, width = (int(size) for size in data.images.shape[1:])
+    network = build(candidate.architecture, (channels, height, width), len(data.class_names))
+    initialise(network, config.seed)
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
+    optimizer = OPTIMIZERS[config.training.optimizer](network.parameters(), 1e-3)
+    generator = torch.Generator().manual_seed(config.seed)
+    size = (config.training.batch_size, channels, height, width)
+    noise = torch.randint(0, 256, size, dtype=torch.uint8, generator=generator)
+    images = normalise(noise.to(device))
+    labels = torch.zeros(len(images), dtype=torch.int64, device=device)
+
+    def step(number_format: str) -> None:
+        train_step(network, optimizer, images, labels, number_format)
+
+    return step
+
+
+def _describe_run(study: Study, place: Place, data: DataSet) -> None:
+    """Write what is known before the first trial: config, environment, sample pictures."""
+    run = place.run
+    config = yaml.safe_dump(study.facts.config, sort_keys=False, allow_unicode=True)
+    write_text(run.config, f"# the resolved config of study {study.name!r}\n{config}")
+    earlier = read_json(run.environment) if run.environment.exists() else None
+    times: dict[str, Any] = {"started_at": now(), "resumed_at": []}
+    if earlier is not None:
+        resumed = [*earlier["resumed_at"], now()]
+        times = {"started_at": earlier["started_at"], "resumed_at": resumed}
+    found = environment.describe() | study.facts.resolved | times
+    write_json(run.environment, found | {"study": study.name, "database": str(place.database)})
+    content = io.BytesIO()
+    images, labels = sample(data, num=NUM_SAMPLES, seed=study.config.seed)
+    np.savez_compressed(content, sample_images=images, sample_labels=labels)
+    write_atomic(run.pictures, content.getvalue())

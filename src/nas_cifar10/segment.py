@@ -1,0 +1,236 @@
+"""The unit of work: train one candidate from epoch a to epoch b.
+
+Data, networks and training meet here. A segment is a pure function of its inputs: what an epoch
+draws at random follows from (seed, stream, trial, epoch), so a checkpoint between two epochs is
+all the state there is, and any number of segments equals one.
+"""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from nas_cifar10.config import TrainingConfig
+from nas_cifar10.data.loader import Part, batches, shuffled_batches
+from nas_cifar10.data.split import DataSet
+from nas_cifar10.epochs import Epoch, Scores
+from nas_cifar10.errors import BadDataError
+from nas_cifar10.networks.build import build, initialise
+from nas_cifar10.space.candidate import Candidate
+from nas_cifar10.training import metrics
+from nas_cifar10.training.engine import DivergedError, Outputs, evaluate, train_epochs
+from nas_cifar10.training.optim import OPTIMIZERS
+
+SEARCH, RETRAIN, RETRAIN_TRAIN_ONLY = 0, 1, 2
+_INITIAL = 0  # epochs count from 1, so 0 is free to seed the first weights
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What to train and for how long.
+
+    Args:
+        training: The config's section; the candidate's own values take precedence.
+        seed: The config's.
+        stream: `SEARCH`, `RETRAIN` or `RETRAIN_TRAIN_ONLY`: each draws its own random numbers.
+        trial: The trial's number.
+        stop: Epochs done at its end; it starts where the checkpoint stands.
+        precision: `fp32` or `bf16`.
+        measure_precision: The same for the held-out pictures.
+        with_auc: Measure the areas under the ROC curves too.
+    """
+
+    candidate: Candidate
+    training: TrainingConfig
+    seed: int
+    stream: int
+    trial: int
+    stop: int
+    precision: str
+    measure_precision: str
+    with_auc: bool = False
+
+
+@dataclass(frozen=True)
+class Trained:
+    """All epochs of the trial so far, and the bytes from which the next segment goes on."""
+
+    epochs: tuple[Epoch, ...]
+    checkpoint: bytes
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The candidate cannot be trained: why, and all epochs it got through before."""
+
+    reason: str
+    epochs: tuple[Epoch, ...]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What a candidate learns from and what it is measured on, on one device."""
+
+    train: Part
+    held_out: Part | None
+    num_classes: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """C, H, W of one picture."""
+        channels, height, width = self.train.images.shape[1:]
+        return channels, height, width
+
+
+def search_pictures(data: DataSet, device: torch.device) -> Pictures:
+    """Learn from the training part, measure on validation."""
+    images, labels = data.images.to(device), data.labels.to(device)
+    train = Part(images, labels, data.split.train.to(device))
+    held_out = Part(images, labels, data.split.validation.to(device))
+    return Pictures(train, held_out, len(data.class_names))
+
+
+def train_segment(
+    segment: Segment, pictures: Pictures, checkpoint: bytes | None
+) -> Trained | Failed:
+    """Train from where the checkpoint stands to epoch `segment.stop`.
+
+    Args:
+        checkpoint: What the segment before returned; None at the start.
+
+    Raises:
+        BadDataError: the checkpoint is damaged or belongs to something else.
+    """
+    training, done = merged(segment), []
+    try:
+        network, optimizer = _prepare(segment, training, pictures)
+        if checkpoint is not None:
+            done = _restore(segment, checkpoint, network, optimizer)
+        for epoch, outputs in train_epochs(
+            network,
+            optimizer,
+            lambda epoch: shuffled_batches(
+                pictures.train, training.batch_size, _seed(segment, epoch)
+            ),
+            range(len(done) + 1, segment.stop + 1),
+            lambda epoch: _seed(segment, epoch),
+            segment.precision,
+        ):
+            done.append(_measure(segment, network, pictures, epoch, outputs))
+    except DivergedError as error:
+        return Failed(f"diverged: {error}", tuple(done))
+    except (MemoryError, torch.OutOfMemoryError):
+        return Failed("out of memory", tuple(done))
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):  # what the CPU allocator raises
+            raise
+        return Failed("out of memory", tuple(done))
+    return Trained(tuple(done), _save(segment, done, network, optimizer))
+
+
+def merged(segment: Segment) -> TrainingConfig:
+    """Return the config's training section with the candidate's own values in it, checked again."""
+    values = segment.training.model_dump() | dict(segment.candidate.training)
+    return TrainingConfig.model_validate(values)
+
+
+def _seed(segment: Segment, epoch: int) -> int:
+    words = [segment.seed, segment.stream, segment.trial, epoch]
+    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _prepare(
+    segment: Segment, training: TrainingConfig, pictures: Pictures
+) -> tuple[nn.Module, Optimizer]:
+    network = build(segment.candidate.architecture, pictures.shape, pictures.num_classes)
+    initialise(network, _seed(segment, _INITIAL))
+    network.to(pictures.train.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stub lacks this form
+    return network, OPTIMIZERS[training.optimizer](network.parameters(), training.learning_rate)
+
+
+def _measure(
+    segment: Segment, network: nn.Module, pictures: Pictures, epoch: int, outputs: Outputs
+) -> Epoch:
+    seconds, held_out = outputs.seconds, None
+    if pictures.held_out is not None:
+        said = evaluate(network, batches(pictures.held_out), segment.measure_precision)
+        if not bool(said.logits.isfinite().all()):
+            raise DivergedError(f"not a finite number when measured after epoch {epoch}")
+        seconds, held_out = seconds + said.seconds, _scores(said, segment.with_auc)
+    return Epoch(epoch, _scores(outputs, segment.with_auc), held_out, seconds)
+
+
+def _scores(outputs: Outputs, with_auc: bool) -> Scores:
+    labels, predicted = outputs.labels.numpy(), outputs.logits.argmax(1).numpy()
+    f1 = metrics.macro_f1(predicted, labels, outputs.logits.shape[1])
+    auc = metrics.macro_auc(outputs.logits.softmax(1).numpy(), labels) if with_auc else None
+    return Scores(outputs.loss, outputs.accuracy, f1, auc)
+
+
+def _save(segment: Segment, done: list[Epoch], network: nn.Module, optimizer: Optimizer) -> bytes:
+    """Return the SHA-256 of the rest, then everything training goes on from."""
+    content = io.BytesIO()
+    state = {
+        "belongs_to": _identity(segment),
+        "epochs": [epoch.to_json() for epoch in done],
+        "network": network.state_dict(),
+        "optimizer": optimizer.state_dict(),
+    }
+    torch.save(state, content)
+    return hashlib.sha256(content.getvalue()).digest() + content.getvalue()
+
+
+def load_state(checkpoint: bytes) -> dict[str, Any]:
+    """Return what `train_segment` saved.
+
+    Raises:
+        BadDataError: it is damaged.
+    """
+    digest, content = checkpoint[:32], checkpoint[32:]
+    if hashlib.sha256(content).digest() != digest:
+        raise BadDataError("checkpoint: damaged, its checksum differs")
+    state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    return state
+
+
+def _restore(
+    segment: Segment, checkpoint: bytes, network: nn.Module, optimizer: Optimizer
+) -> list[Epoch]:
+    state = load_state(checkpoint)
+    if not belongs(segment, state):
+        raise BadDataError("checkpoint: belongs to another trial")
+    network.load_state_dict(state["network"])
+    optimizer.load_state_dict(state["optimizer"])
+    return epochs_in(state)
+
+
+def belongs(segment: Segment, state: dict[str, Any]) -> bool:
+    """Say whether a checkpoint's content was saved by a segment of the same trial."""
+    return bool(state["belongs_to"] == _identity(segment))
+
+
+def epochs_in(state: dict[str, Any]) -> list[Epoch]:
+    """Return the epochs a checkpoint's content stands after."""
+    return [Epoch.from_json(values) for values in state["epochs"]]
+
+
+def _identity(segment: Segment) -> str:
+    words = (
+        segment.candidate.fingerprint(),
+        segment.seed,
+        segment.stream,
+        segment.trial,
+        segment.precision,
+    )
+    return " ".join(map(str, words))
+
+
+def weights(checkpoint: bytes) -> dict[str, Tensor]:
+    """Return the network's state_dict, on the CPU, contiguous."""
+    state: dict[str, Tensor] = load_state(checkpoint)["network"]
+    return {name: tensor.contiguous() for name, tensor in state.items()}

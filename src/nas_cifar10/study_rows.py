@@ -1,0 +1,67 @@
+"""A study as plain rows: what is fixed, what runs, what came out; knows no database."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nas_cifar10.epochs import Epoch
+from nas_cifar10.space.candidate import Candidate
+from nas_cifar10.space.search_space import Value
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is fixed when a study is created, as JSON-ready values.
+
+    Args:
+        config: The resolved config.
+        resolved: Number format, threads and device, decided once.
+        data: What data.json holds.
+    """
+
+    config: dict[str, Any]
+    resolved: dict[str, Any]
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How long the search has run in all, and why it stopped before its last trial, if it did."""
+
+    seconds: float = 0.0
+    stopped: str | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial as a plain row.
+
+    Args:
+        state: running, complete, pruned, failed, infeasible or repeated.
+        reason: Why it failed, or which trial it repeats.
+        kind: random (drawn without a model), model_based or baseline.
+        repeats: The number of an earlier trial with the same candidate.
+        seconds: From ask to tell; None while it runs.
+    """
+
+    number: int
+    state: str
+    reason: str
+    kind: str
+    candidate: Candidate
+    parameters: int
+    macs: int
+    repeats: int | None
+    epochs: tuple[Epoch, ...]
+    started_at: str
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A drawn candidate that is not stored yet."""
+
+    number: int
+    kind: str
+    values: Mapping[str, Value]
+    candidate: Candidate

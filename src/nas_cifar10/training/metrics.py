@@ -1,0 +1,103 @@
+"""What predictions are worth, from accuracy to confusion matrix; knows no network."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import (
+    confusion_matrix,
+    f1_score,
+    log_loss,
+    precision_recall_fscore_support,
+    roc_auc_score,
+)
+
+Probabilities = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int64]
+
+_Z95 = 1.959963984540054  # the 97.5 % point of the standard normal distribution
+
+
+def wilson_interval(right: int, total: int) -> list[float]:
+    """Return the 95 % interval of a share (Wilson, JASA 22, 1927): it never leaves [0, 1]."""
+    share, z2 = right / total, _Z95**2
+    centre = (share + z2 / (2 * total)) / (1 + z2 / total)
+    half = _Z95 / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
+    return [max(0.0, centre - half), min(1.0, centre + half)]
+
+
+def renormalised(probabilities: Probabilities) -> npt.NDArray[np.float64]:
+    """Return float64 rows that sum to one, as float32 rows do not quite."""
+    doubles = probabilities.astype(np.float64)
+    return np.asarray(doubles / doubles.sum(axis=1, keepdims=True))
+
+
+def macro_auc(probabilities: Probabilities, labels: Labels) -> float | None:
+    """Return the mean one-vs-rest area under the ROC curve over the classes that occur.
+
+    None where fewer than two classes occur: there is nothing to tell apart.
+    """
+    present = np.unique(labels)
+    if len(present) < 2:
+        return None
+    doubles = renormalised(probabilities)
+    areas = [roc_auc_score(labels == label, doubles[:, label]) for label in present]
+    return float(np.mean(areas))
+
+
+def macro_f1(predicted: Labels, labels: Labels, num_classes: int) -> float:
+    """Return the mean F1 over all classes; a class never predicted and never true counts 0."""
+    classes = np.arange(num_classes)
+    return float(f1_score(labels, predicted, labels=classes, average="macro", zero_division=0))
+
+
+def summary(probabilities: Probabilities, labels: Labels, majority: int) -> dict[str, Any]:
+    """Return one part's numbers, as they stand in metrics.json.
+
+    Args:
+        probabilities: (N, classes).
+        labels: (N,).
+        majority: The most frequent training class: always answering it is the least to beat.
+    """
+    predicted = probabilities.argmax(axis=1)
+    right, num_classes = int((predicted == labels).sum()), probabilities.shape[1]
+    table = precision_recall_fscore_support(
+        labels, predicted, labels=np.arange(num_classes), average="macro", zero_division=0
+    )
+    return {
+        "accuracy": right / len(labels),
+        "accuracy_ci95": wilson_interval(right, len(labels)),
+        "majority_accuracy": float((labels == majority).mean()),
+        "loss": loss(probabilities, labels),
+        "macro_precision": float(table[0]),
+        "macro_recall": float(table[1]),
+        "macro_f1": float(table[2]),
+        "auc_ovr_macro": macro_auc(probabilities, labels),
+    }
+
+
+def loss(probabilities: Probabilities, labels: Labels) -> float:
+    """Return the mean cross-entropy in nats."""
+    classes = np.arange(probabilities.shape[1])
+    return float(log_loss(labels, renormalised(probabilities), labels=classes))
+
+
+def per_class(
+    probabilities: Probabilities, labels: Labels, class_names: Sequence[str]
+) -> dict[str, dict[str, float | int]]:
+    """Return precision, recall, F1 and support of each class."""
+    table = precision_recall_fscore_support(
+        labels, probabilities.argmax(axis=1), labels=np.arange(len(class_names)), zero_division=0
+    )
+    rows = zip(*(column.tolist() for column in table), strict=True)
+    keys = ("precision", "recall", "f1", "support")
+    return {n: dict(zip(keys, row, strict=True)) for n, row in zip(class_names, rows, strict=True)}
+
+
+def confusion(probabilities: Probabilities, labels: Labels) -> list[list[int]]:
+    """Return counts: one row a true class, one column a predicted class."""
+    classes = np.arange(probabilities.shape[1])
+    counts = confusion_matrix(labels, probabilities.argmax(axis=1), labels=classes)
+    return [[int(count) for count in row] for row in counts]

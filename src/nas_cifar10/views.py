@@ -1,0 +1,140 @@
+"""The study as the run folder's files: trials.csv, curves.csv, search.json, best.json, data.json.
+
+They are views: written again from the study at any time, by the search and by the report.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nas_cifar10.database import Database
+from nas_cifar10.runs import RunFolder, write_csv, write_json
+from nas_cifar10.study import Study
+from nas_cifar10.study_rows import Trial
+
+_TRIAL_COLUMNS = (
+    "trial",
+    "state",
+    "reason",
+    "kind",
+    "validation_accuracy",
+    "epochs",
+    "parameters",
+    "macs",
+    "fingerprint",
+)
+_CURVE_COLUMNS = (
+    "trial",
+    "epoch",
+    "train_loss",
+    "train_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run and its study are, or will be; a study without a name is the only one there."""
+
+    run: RunFolder
+    database: Database
+    study_name: str | None
+
+
+def write(study: Study, trials: Sequence[Trial], run: RunFolder, *, final: bool) -> None:
+    """Write the files.
+
+    Args:
+        trials: All of the study's, as they are now.
+        final: Also work out the importances, which take a while.
+    """
+    f1 = ["validation_macro_f1"] if study.config.search.objective == "macro_f1" else []
+    columns = [*_TRIAL_COLUMNS, *study.space.dimensions, *f1, "train_seconds", "started_at"]
+    write_csv(run.trials, columns, [_trial_row(study, trial, trials) for trial in trials])
+    curves = [_curve_row(trial, number) for trial in trials for number in range(len(trial.epochs))]
+    write_csv(run.curves, [*_CURVE_COLUMNS, *f1, "epoch_seconds"], curves)
+    write_json(run.search, totals(study, trials, study.importances() if final else {}))
+    write_json(run.data, study.facts.data)
+    best = best_of(trials, study.config.search.objective)
+    if best is not None:
+        write_json(run.best, describe(best))
+
+
+def best_of(trials: Sequence[Trial], objective: str) -> Trial | None:
+    """Return the complete trial with the highest objective; of equals, the first."""
+    complete = [trial for trial in trials if trial.state == "complete"]
+    if not complete:
+        return None
+    return max(complete, key=lambda t: (getattr(t.epochs[-1].measured, objective), -t.number))
+
+
+def describe(trial: Trial) -> dict[str, Any]:
+    """Return one trial as it stands in best.json."""
+    return {
+        "trial": trial.number,
+        "validation_accuracy": trial.epochs[-1].measured.accuracy if trial.epochs else None,
+        "parameters": trial.parameters,
+        "macs": trial.macs,
+        "candidate": trial.candidate.to_json(),
+    }
+
+
+def totals(study: Study, trials: Sequence[Trial], importances: dict[str, float]) -> dict[str, Any]:
+    """Return what search.json holds."""
+    states, kinds = Counter(t.state for t in trials), Counter(t.kind for t in trials)
+    config, clock = study.config, study.clock
+    best = best_of(trials, config.search.objective)
+    baseline = next((trial for trial in trials if trial.kind == "baseline"), None)
+    names = ("complete", "pruned", "failed", "infeasible", "repeated")
+    return {
+        "trials": {
+            "requested": config.search.trials,
+            **{name: states[name] for name in names},
+            **{name: kinds[name] for name in ("random", "model_based", "baseline")},
+        },
+        "epochs": {
+            "trained": sum(len(trial.epochs) for trial in trials),
+            "full_budget": config.search.trials * config.training.epochs,
+        },
+        "seconds": round(clock.seconds, 1),
+        "stopped": clock.stopped,
+        "importances": importances,
+        "best": describe(best) if best else None,
+        "baseline": describe(baseline) if baseline else None,
+    }
+
+
+def _trial_row(study: Study, trial: Trial, trials: Sequence[Trial]) -> dict[str, Any]:
+    measured = trials[trial.repeats] if trial.repeats is not None else trial
+    last = measured.epochs[-1].measured if measured.epochs else None
+    return {
+        "trial": trial.number,
+        "state": trial.state,
+        "reason": trial.reason,
+        "kind": trial.kind,
+        "validation_accuracy": last and last.accuracy,
+        "validation_macro_f1": last and last.macro_f1,
+        "epochs": len(trial.epochs),
+        "parameters": trial.parameters,
+        "macs": trial.macs,
+        "fingerprint": trial.candidate.fingerprint(),
+        **study.space.used_values(trial.candidate),
+        "train_seconds": round(sum(epoch.seconds for epoch in trial.epochs), 3),
+        "started_at": trial.started_at,
+    }
+
+
+def _curve_row(trial: Trial, number: int) -> dict[str, Any]:
+    epoch = trial.epochs[number]
+    return {
+        "trial": trial.number,
+        "epoch": epoch.number,
+        "train_loss": epoch.train.loss,
+        "train_accuracy": epoch.train.accuracy,
+        "validation_loss": epoch.measured.loss,
+        "validation_accuracy": epoch.measured.accuracy,
+        "validation_macro_f1": epoch.measured.macro_f1,
+        "epoch_seconds": round(epoch.seconds, 3),
+    }
