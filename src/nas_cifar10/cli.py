@@ -159,7 +159,10 @@ def retrain(
     from nas_cifar10 import cli_report, cli_train
 
     place = cli_report.locate(run_dir, study_db, study)
-    cli_train.retrain(place, trial, tuple(overrides or ()), resume=resume, as_json=as_json)
+    request = cli_train.RetrainRequest(
+        "retrain", place, trial, tuple(overrides or ()), resume, loudness=0
+    )
+    cli_train.retrain(request, as_json=as_json)
 
 
 @app.command()

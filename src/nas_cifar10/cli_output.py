@@ -13,7 +13,6 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from nas_cifar10.config import Config
 from nas_cifar10.epochs import Epoch
 from nas_cifar10.study import Study
 from nas_cifar10.study_rows import Trial
@@ -34,44 +33,15 @@ def print_table(rows: Sequence[tuple[str, str]], folder: Path | None) -> None:
         print(f"results in {folder}")
 
 
-class Progress:
-    """What happens, as it happens: one moving line on a terminal, plain lines elsewhere."""
+class Screen:
+    """Stderr: one moving line below fixed ones on a terminal, plain lines elsewhere."""
 
-    def __init__(self, total: int, epochs: int, done: int, loudness: int) -> None:
-        """Expect `total` epochs at most, of which `done` are behind; see `of_search`."""
-        self.total, self.epochs, self.done = total, epochs, done
-        self.quiet = loudness < 0
-        self.best: tuple[float, int] | None = None
-        self.seen: dict[int, int] = {}
-        self.started, self.fresh = time.monotonic(), 0
+    def __init__(self, *, quiet: bool) -> None:
+        """Say nothing where `quiet`; the log gets every line all the same."""
+        self.quiet = quiet
         self.live: Live | None = None
-        if sys.stderr.isatty() and not self.quiet:
+        if sys.stderr.isatty() and not quiet:
             self.live = Live(console=Console(stderr=True), refresh_per_second=4, transient=True)
-
-    @classmethod
-    def of_search(cls, study: Study, loudness: int) -> Self:
-        """Follow a search."""
-        config, trials = study.config, study.trials()
-        epochs = config.training.epochs
-        done = sum(epochs if t.state != "running" else len(t.epochs) for t in trials)
-        progress = cls(config.search.trials * epochs, epochs, done, loudness)
-        progress.num_trials = config.search.trials
-        for trial in trials:
-            progress.seen[trial.number] = len(trial.epochs)
-            progress._note_best(trial)
-        return progress
-
-    @classmethod
-    def of_retrain(cls, trial: Trial, config: Config, loudness: int) -> Self:
-        """Follow a retrain."""
-        epochs = config.retrain.epochs
-        progress = cls(epochs, epochs, 0, loudness)
-        progress.monitor = config.retrain.monitor
-        progress._line(f"retrain of trial {trial.number}: {trial.candidate.architecture}")
-        return progress
-
-    num_trials = 0
-    monitor = ""
 
     def __enter__(self) -> Self:
         """Start the moving line, on a terminal."""
@@ -89,67 +59,95 @@ class Progress:
         if self.live is not None:
             self.live.stop()
 
-    def show_trial(self, trial: Trial) -> None:
-        """Show a trial that was asked, has trained an epoch, or has ended."""
-        new = len(trial.epochs) - self.seen.get(trial.number, 0)
-        self.seen[trial.number] = len(trial.epochs)
-        self.done, self.fresh = self.done + new, self.fresh + new
-        head = f"trial {trial.number + 1}/{self.num_trials}"
-        if trial.state != "running":
-            self.done += self.epochs - len(trial.epochs)
-            self._note_best(trial)
-            reason = f" ({trial.reason})" if trial.reason else ""
-            self._line(f"{head} {trial.state}{reason}{self._accuracy(trial)}{self._tail()}")
-        elif trial.epochs:
-            text = f"{head} epoch {len(trial.epochs)}/{self.epochs}{self._accuracy(trial)}"
-            self._move(f"{text}{self._tail()}")
-        else:
-            self._move(f"{head} asked: {trial.candidate.architecture}, {trial.kind}")
-
-    def show_epoch(self, epoch: Epoch) -> None:
-        """Show an epoch of a retrain."""
-        self.fresh += 1
-        self.done = epoch.number
-        text = f"epoch {epoch.number}/{self.epochs}  train accuracy {epoch.train.accuracy:.4f}"
-        if epoch.held_out is not None:
-            only = " (monitor only)" if self.monitor == "test" else ""
-            text += f"  {self.monitor}{only} {epoch.held_out.accuracy:.4f}"
-        self._move(f"{text}{self._tail()}")
-
-    def _accuracy(self, trial: Trial) -> str:
-        if not trial.epochs:
-            return ""
-        return f"  validation accuracy {trial.epochs[-1].measured.accuracy:.4f}"
-
-    def _note_best(self, trial: Trial) -> None:
-        if trial.state == "complete":
-            value = (trial.epochs[-1].measured.accuracy, -trial.number)
-            self.best = max(self.best or value, value)
-
-    def _tail(self) -> str:
-        best = f"  best {self.best[0]:.4f} (trial {1 - self.best[1]})" if self.best else ""
-        left = self.total - self.done
-        if not self.fresh or not left:
-            return best
-        seconds = (time.monotonic() - self.started) / self.fresh * left
-        return f"{best}  at most {_duration(seconds)} left"
-
-    def _line(self, text: str) -> None:
+    def fix(self, text: str) -> None:
+        """Show a line that stays."""
         log.info(text)
         if self.live is not None:
             self.live.console.print(Text(text))
         elif not self.quiet:
             print(text, file=sys.stderr)
 
-    def _move(self, text: str) -> None:
-        if self.live is not None:
+    def move(self, text: str) -> None:
+        """Show a line that the next one replaces."""
+        if self.live is None:
+            self.fix(text)
+        else:
             log.info(text)
             self.live.update(Text(text, overflow="ellipsis", no_wrap=True))
+
+
+class _Pace:
+    """How many epochs are left at most, and how long they take at the pace so far."""
+
+    def __init__(self, left: int) -> None:
+        self.left, self.trained, self.started = left, 0, time.monotonic()
+
+    def __str__(self) -> str:
+        if not self.trained or not self.left:
+            return ""
+        seconds = (time.monotonic() - self.started) / self.trained * self.left
+        if seconds < 90:
+            return f"  at most {seconds:.0f} s left"
+        return f"  at most {seconds / 60:.0f} min left"
+
+
+class SearchProgress:
+    """Follows a search, trial by trial."""
+
+    def __init__(self, screen: Screen, study: Study) -> None:
+        """Start from what the study holds already."""
+        self.screen = screen
+        self.num_trials, self.epochs = study.config.search.trials, study.config.training.epochs
+        self.best: tuple[float, int] | None = None
+        self.trained: dict[int, int] = {}
+        self.pace = _Pace(self.num_trials * self.epochs)
+        for trial in study.trials():
+            self._take(trial)
+        self.pace.trained = 0
+
+    def show(self, trial: Trial) -> None:
+        """Show a trial that was asked, has trained an epoch, or has ended."""
+        self._take(trial)
+        head = f"trial {trial.number} of {self.num_trials}"
+        accuracy = f"  {trial.epochs[-1].measured.accuracy:.4f}" if trial.epochs else ""
+        best = f"  best {self.best[0]:.4f} (trial {-self.best[1]})" if self.best else ""
+        if trial.state != "running":
+            reason = f", {trial.reason}" if trial.reason else ""
+            self.screen.fix(f"{head}: {trial.state}{reason}{accuracy}{best}{self.pace}")
+        elif trial.epochs:
+            epoch = f"epoch {len(trial.epochs)}/{self.epochs}"
+            self.screen.move(f"{head}: {epoch}{accuracy}{best}{self.pace}")
         else:
-            self._line(text)
+            self.screen.move(f"{head}: {trial.kind}, {trial.candidate.architecture}")
+
+    def _take(self, trial: Trial) -> None:
+        new = len(trial.epochs) - self.trained.get(trial.number, 0)
+        self.trained[trial.number] = len(trial.epochs)
+        self.pace.left -= new
+        self.pace.trained += new
+        if trial.state != "running":
+            self.pace.left -= self.epochs - len(trial.epochs)
+        if trial.state == "complete":
+            value = (trial.epochs[-1].measured.accuracy, -trial.number)
+            self.best = max(self.best or value, value)
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+class RetrainProgress:
+    """Follows a retrain, epoch by epoch."""
+
+    def __init__(self, screen: Screen, trial: Trial, epochs: int, monitor: str) -> None:
+        """Say what is trained."""
+        self.screen, self.epochs = screen, epochs
+        self.monitor = "test (monitor only)" if monitor == "test" else monitor
+        self.pace = _Pace(epochs)
+        screen.fix(f"retrain of trial {trial.number}: {trial.candidate.architecture}")
+
+    def show(self, epoch: Epoch) -> None:
+        """Show an epoch."""
+        self.pace.trained += 1
+        self.pace.left = self.epochs - epoch.number
+        held_out = f"  {self.monitor} {epoch.held_out.accuracy:.4f}" if epoch.held_out else ""
+        self.screen.move(
+            f"epoch {epoch.number}/{self.epochs}: train {epoch.train.accuracy:.4f}"
+            f"{held_out}{self.pace}"
+        )

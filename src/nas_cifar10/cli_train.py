@@ -6,33 +6,33 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from nas_cifar10 import config_file
-from nas_cifar10.cli_output import Progress, print_table
+from nas_cifar10 import cli_output, config_file
+from nas_cifar10.cli_output import RetrainProgress, Screen, SearchProgress, print_table
 from nas_cifar10.cli_report import best_trial, locate, report
 from nas_cifar10.config import Config
 from nas_cifar10.config_rules import notices
-from nas_cifar10.data.dataset import read
+from nas_cifar10.data.dataset import read, read_again
 from nas_cifar10.data.describe import describe
+from nas_cifar10.data.split import DataSet
 from nas_cifar10.database import Database
 from nas_cifar10.errors import (
     ConfigError,
     InterruptedRunError,
     MissingInputError,
 )
-from nas_cifar10.report.summary import summary
 from nas_cifar10.report.write import report as write_report
 from nas_cifar10.retrain import prepare, run_retrain
 from nas_cifar10.runs import OUTPUTS, RunFolder, locked, read_json, slug
 from nas_cifar10.search import identity
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.search.dry_run import dry_run
-from nas_cifar10.search.setup import existing, go_on, start
+from nas_cifar10.search.setup import describe_run, existing, go_on, start
 from nas_cifar10.study import Study, open_study
 from nas_cifar10.study_rows import Trial
 from nas_cifar10.views import Place
@@ -56,52 +56,58 @@ class SearchRequest:
     loudness: int
 
 
+@dataclass(frozen=True)
+class RetrainRequest:
+    """What retrain is asked for: by its own flags, or by those of run."""
+
+    command: str
+    place: Place
+    trial: int | None
+    overrides: tuple[str, ...]
+    resume: bool
+    loudness: int
+
+
 def search(request: SearchRequest) -> None:
     """Look for the best candidate, and print what was found."""
     if request.dry_run:
-        return _rehearse(request)
-    place = _search(request)
+        _rehearse(request)
+        return
+    place, _ = _search(request)
     if request.as_json:
         print(json.dumps(read_json(place.run.search), indent=2))
     else:
-        facts, _ = write_report(place.run)
-        print_table(summary(facts), place.run.root)
-    return None
+        report(place)
 
 
 def run(request: SearchRequest) -> None:
     """Search, retrain and report."""
     if request.dry_run:
-        return _rehearse(request)
-    place = _search(request)
-    _retrain(place, None, (), resume=request.resume, loudness=request.loudness, command="run")
+        _rehearse(request)
+        return
+    place, data = _search(request)
+    _retrain(RetrainRequest("run", place, None, (), request.resume, request.loudness), data)
     if request.as_json:
         write_report(place.run)
-        found = {
-            "search": read_json(place.run.search),
-            "metrics": read_json(place.run.retrain.metrics),
-        }
-        print(json.dumps(found, indent=2))
+        found = {"search": place.run.search, "metrics": place.run.retrain.metrics}
+        print(json.dumps({name: read_json(path) for name, path in found.items()}, indent=2))
     else:
         report(place)
-    return None
 
 
-def retrain(
-    place: Place, number: int | None, overrides: tuple[str, ...], *, resume: bool, as_json: bool
-) -> None:
+def retrain(request: RetrainRequest, *, as_json: bool) -> None:
     """Train the chosen candidate for good, and print how well it does."""
-    _retrain(place, number, overrides, resume=resume, loudness=0, command="retrain")
+    _retrain(request, None)
     if as_json:
-        print(json.dumps(read_json(place.run.retrain.metrics), indent=2))
+        print(json.dumps(read_json(request.place.run.retrain.metrics), indent=2))
     else:
-        report(place)
+        report(request.place)
 
 
 def describe_data(config: Config) -> None:
     """Print what the pictures are."""
-    _setup_log(0, None)
-    found = describe(read(config.data, config.seed))
+    with _on_screen(0):
+        found = describe(read(config.data, config.seed))
     parts = ("all", "train", "validation", "test")
     rows = [("class", "  ".join(f"{part:>10}" for part in parts))]
     for name in found["class_names"]:
@@ -116,13 +122,16 @@ def describe_data(config: Config) -> None:
     print_table(rows, None)
 
 
-def _search(request: SearchRequest) -> Place:
+def _search(request: SearchRequest) -> tuple[Place, DataSet]:
     place, config = _place(request)
-    command = f"nas {request.command} --run {shlex.quote(str(place.run.root))} --resume"
+    again = ["nas", request.command, "--run", str(place.run.root), "--resume"]
     if request.study_db is not None:
-        command += f" --study-db {shlex.quote(str(place.database))}"
-    with locked(place.run, place.database.path), _resumable(command):
-        _setup_log(request.loudness, None)
+        again += ["--study-db", str(place.database)]
+    with (
+        _on_screen(request.loudness),
+        locked(place.run, place.database.path),
+        _resumable(shlex.join(again)),
+    ):
         study = existing(place, resume=request.resume, overwrite=request.overwrite)
         if study is not None:
             config = config or config_file.from_plain(study.facts.config, request.overrides)
@@ -132,12 +141,12 @@ def _search(request: SearchRequest) -> Place:
             ready = start(config, place, device, overwrite=request.overwrite)
         else:
             raise MissingInputError(f"{place.run.root}: nothing to resume; name a --config")
-        _setup_log(request.loudness, place.run)
-        with Progress.of_search(ready.study, request.loudness) as progress:
+        with _in_file(place.run), Screen(quiet=request.loudness < 0) as screen:
+            progress = SearchProgress(screen, ready.study)
             for trial in run_search(ready.study, place.run, ready.pictures):
-                progress.show_trial(trial)
+                progress.show(trial)
         best_trial(ready.study)
-    return place
+    return place, ready.data
 
 
 def _place(request: SearchRequest) -> tuple[Place, Config | None]:
@@ -161,32 +170,42 @@ def _rehearse(request: SearchRequest) -> None:
     _, config = _place(request)
     if config is None:
         raise ConfigError("--dry-run: needs a --config")
-    print_table(dry_run(config, request.device or "auto"), None)
+    with _on_screen(request.loudness):
+        print_table(dry_run(config, request.device or "auto"), None)
 
 
-def _retrain(
-    place: Place,
-    number: int | None,
-    overrides: tuple[str, ...],
-    *,
-    resume: bool,
-    loudness: int,
-    command: str,
-) -> None:
+def _retrain(request: RetrainRequest, data: DataSet | None) -> None:
+    """Retrain; `data` are the study's pictures where they are in memory already."""
+    place, number = request.place, request.trial
     study = open_study(place.database, place.study_name)
-    config = config_file.from_plain(study.facts.config, overrides, place="stored config")
+    config = config_file.from_plain(study.facts.config, request.overrides)
     identity.check(study.facts.config, config.plain())
     trial = best_trial(study) if number is None else _numbered(study, number)
-    again = f"nas {command} --run {shlex.quote(str(place.run.root))} --resume"
-    if number is not None:
-        again += f" --trial {number}"
-    again += "".join(f" --set {shlex.quote(override)}" for override in overrides)
-    with locked(place.run, place.database.path), _resumable(again):
-        _setup_log(loudness, place.run)
-        job = prepare(study, trial, config, place.run.retrain)
-        with Progress.of_retrain(trial, config, loudness) as progress:
-            for epoch in run_retrain(job, resume=resume):
-                progress.show_epoch(epoch)
+    with (
+        _on_screen(request.loudness),
+        locked(place.run, place.database.path),
+        _resumable(_retrain_again(request)),
+    ):
+        if data is None:
+            data = read_again(config.data, config.seed, study.facts.data["fingerprint"])
+        if not place.run.environment.exists():  # the search ran in another folder
+            describe_run(study, place, data)
+        job = prepare(study, trial, config, data, place.run.retrain)
+        with _in_file(place.run), Screen(quiet=request.loudness < 0) as screen:
+            settings = config.retrain
+            progress = RetrainProgress(screen, trial, settings.epochs, settings.monitor)
+            for epoch in run_retrain(job, resume=request.resume):
+                progress.show(epoch)
+
+
+def _retrain_again(request: RetrainRequest) -> str:
+    """Return the command that goes on with a retrain."""
+    words = ["nas", request.command, "--run", str(request.place.run.root), "--resume"]
+    if request.trial is not None:
+        words += ["--trial", str(request.trial)]
+    for override in request.overrides:
+        words += ["--set", override]
+    return shlex.join(words)
 
 
 def _numbered(study: Study, number: int) -> Trial:
@@ -218,16 +237,29 @@ def _resumable(command: str) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _setup_log(loudness: int, run: RunFolder | None) -> None:
-    """Send warnings to stderr, and everything to run.log once there is a run."""
+@contextmanager
+def _logged(handler: logging.Handler, level: int, form: str) -> Iterator[None]:
+    """Send this tool's log there, from `level` on, while the block runs."""
     log = logging.getLogger("nas_cifar10")
     log.setLevel(logging.DEBUG)
-    log.handlers.clear()
-    log.propagate = False
-    screen = logging.StreamHandler(sys.stderr)
-    screen.setLevel(logging.DEBUG if loudness > 0 else logging.WARNING)
-    log.addHandler(screen)
-    if run is not None:
-        kept = logging.FileHandler(run.log, encoding="utf-8")
-        kept.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        log.addHandler(kept)
+    handler.setLevel(level)
+    handler.setFormatter(logging.Formatter(form))
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()
+
+
+def _on_screen(loudness: int) -> AbstractContextManager[None]:
+    """Send warnings to stderr, and with -v everything that is not shown as progress already."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(lambda record: record.name != cli_output.__name__)
+    return _logged(handler, logging.DEBUG if loudness > 0 else logging.WARNING, "%(message)s")
+
+
+def _in_file(run: RunFolder) -> AbstractContextManager[None]:
+    """Send everything to run.log."""
+    handler = logging.FileHandler(run.log, encoding="utf-8")
+    return _logged(handler, logging.DEBUG, "%(asctime)s %(levelname)s %(message)s")

@@ -5,6 +5,7 @@ Knows no search: it meets it in the study. An epoch is a segment, so a stop lose
 
 import io
 import logging
+import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +16,6 @@ from torch import Tensor
 
 from nas_cifar10 import environment
 from nas_cifar10.config import Config
-from nas_cifar10.data.dataset import read_again
 from nas_cifar10.data.loader import MEAN, STD, Part, batches
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.epochs import Epoch, Scores
@@ -60,16 +60,13 @@ class Job:
     folder: RetrainFolder
 
 
-def prepare(study: Study, trial: Trial, config: Config, folder: RetrainFolder) -> Job:
-    """Read the study's pictures again, and find its device and threads.
-
-    Raises:
-        NasError: the pictures cannot be read, or are not those of the study.
-    """
+def prepare(
+    study: Study, trial: Trial, config: Config, data: DataSet, folder: RetrainFolder
+) -> Job:
+    """Put the study's pictures on its device, and take its number of threads."""
     resolved = study.facts.resolved
     torch.set_num_threads(resolved["threads"])
     device = stored_device(resolved["device"])
-    data = read_again(config.data, config.seed, study.facts.data["fingerprint"])
     on_device = replace(data, images=data.images.to(device), labels=data.labels.to(device))
     return Job(study, trial, config, on_device, folder)
 
@@ -95,6 +92,7 @@ def run_retrain(job: Job, *, resume: bool) -> Iterator[Epoch]:
         _write_history(job, epochs)
         yield epochs[-1]
     assert checkpoint is not None
+    _write_history(job, epochs)  # a kill may have come between the last checkpoint and it
     _finish(job, pictures, checkpoint, epochs)
 
 
@@ -116,6 +114,7 @@ def _segment(job: Job, stop: int) -> Segment:
     return Segment(
         candidate=job.trial.candidate,
         training=job.config.training,
+        data=job.study.facts.data["fingerprint"],
         seed=job.config.seed,
         stream=RETRAIN_TRAIN_ONLY if validation else RETRAIN,
         trial=job.trial.number,
@@ -184,6 +183,7 @@ def _finish(job: Job, pictures: Pictures, checkpoint: bytes, epochs: tuple[Epoch
     torch.save(state, content)
     write_atomic(job.folder.model, content.getvalue())
     write_json(job.folder.description, _description(job))
+    job.folder.predictions.unlink(missing_ok=True)  # those of an earlier model
     trained = predict(job.trial.candidate.architecture, state, part or pictures.train)
     reread_architecture, reread_state = read_model(job.folder)
     reread = predict(reread_architecture, reread_state, part or pictures.train)
@@ -202,14 +202,21 @@ def predict(
     network.load_state_dict(state)
     network.to(part.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
     said = evaluate(network, batches(part), "fp32")
-    return np.asarray(said.logits.softmax(1).numpy())
+    return np.asarray(said.probabilities.numpy())
 
 
 def read_model(folder: RetrainFolder) -> tuple[Architecture, dict[str, Tensor]]:
-    """Read what model.json and model.pt say, running nothing they hold."""
+    """Read what model.json and model.pt say, running nothing they hold.
+
+    Raises:
+        BadDataError: model.pt is damaged.
+    """
     described = read_json(folder.description)
     candidate = Candidate.from_json({"architecture": described["architecture"]})
-    state: dict[str, Tensor] = torch.load(folder.model, map_location="cpu", weights_only=True)
+    try:
+        state: dict[str, Tensor] = torch.load(folder.model, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise BadDataError(f"{folder.model}: damaged: {str(error).splitlines()[0]}") from None
     return candidate.architecture, state
 
 

@@ -3,7 +3,7 @@
 import logging
 
 from nas_cifar10.config import DataConfig
-from nas_cifar10.data.describe import describe
+from nas_cifar10.data.describe import fingerprint as fingerprint_of
 from nas_cifar10.data.sources import load
 from nas_cifar10.data.split import DataSet, divide
 from nas_cifar10.errors import StateError
@@ -31,7 +31,7 @@ def read_again(config: DataConfig, seed: int, fingerprint: str) -> DataSet:
         NasError: as `read`.
     """
     data = read(config, seed)
-    if describe(data)["fingerprint"] != fingerprint:
+    if fingerprint_of(data) != fingerprint:
         raise StateError(
             f"the pictures of {config.source} under {config.root} are not those the study was "
             f"made with; put them back, or start over with --overwrite"

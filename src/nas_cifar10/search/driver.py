@@ -42,20 +42,22 @@ def run_search(study: Study, run: RunFolder, pictures: Pictures) -> Iterator[Tri
     """
     driver = _Driver(study, run, pictures)
     before, started = study.clock.seconds, time.monotonic()
-    written = -_VIEWS_EVERY_SECONDS
-    finished = False
+
+    def record(stopped: str | None, *, final: bool) -> float:
+        passed = time.monotonic() - started
+        study.clock = Clock(before + passed, stopped)
+        views.write(study, driver.trials, run, final=final)
+        return passed
+
+    recorded, finished = -_VIEWS_EVERY_SECONDS, False
     try:
         for trial in driver.steps():
             yield trial
-            if time.monotonic() - written > _VIEWS_EVERY_SECONDS:
-                views.write(study, driver.trials, run, final=False)
-                written = time.monotonic()
+            if time.monotonic() - started > recorded + _VIEWS_EVERY_SECONDS:
+                recorded = record(None, final=False)
         finished = True
     finally:
-        study.clock = Clock(
-            before + time.monotonic() - started, None if finished else "interrupted"
-        )
-        views.write(study, driver.trials, run, final=finished)
+        record(None if finished else "interrupted", final=finished)
 
 
 class _Driver:
@@ -69,6 +71,9 @@ class _Driver:
         )
 
     def steps(self) -> Iterator[Trial]:
+        for trial in self.trials:
+            if trial.state != "running":  # killed after its end, before its checkpoint went
+                self.run.drop_checkpoint(trial.number)
         while self._running() or len(self.trials) < self.config.search.trials:
             yield from self._fill_cohort()
             while self._running():
@@ -106,8 +111,7 @@ class _Driver:
         rounds = min(passed.values(), default=0)
         here = [trial for trial in alive if passed[trial.number] == rounds]
         for trial in here:
-            stops = self.schedule.decision_epochs(trial.number)
-            ended = self._decide(trial) if rounds > 0 else None
+            ended = self._decide(trial) if rounds else None
             if ended is not None:
                 yield ended
         for trial in here:
@@ -162,8 +166,6 @@ class _Driver:
             segment = self._segment(trial, len(trial.epochs) + 1)
             result = train_segment(segment, self.pictures, checkpoint)
             if isinstance(result, Failed):
-                if result.epochs:
-                    trial = self.study.set_epochs(trial, result.epochs)
                 yield self._end(trial, "failed", result.reason, None)
                 return
             checkpoint = result.checkpoint
@@ -176,6 +178,7 @@ class _Driver:
         return Segment(
             candidate=trial.candidate,
             training=self.config.training,
+            data=self.study.facts.data["fingerprint"],
             seed=self.config.seed,
             stream=SEARCH,
             trial=trial.number,

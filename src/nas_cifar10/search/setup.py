@@ -5,7 +5,8 @@ written before everything was checked.
 """
 
 import io
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,8 @@ from nas_cifar10.training.engine import train_step
 from nas_cifar10.training.optim import OPTIMIZERS
 from nas_cifar10.views import Place
 
+log = logging.getLogger(__name__)
+
 NUM_SAMPLES = 25
 
 
@@ -49,18 +52,23 @@ def existing(place: Place, *, resume: bool, overwrite: bool) -> Study | None:
     """Return the study to go on with, or None where a new one is to be made.
 
     Raises:
-        CannotCreateError: there is one, and neither `resume` nor `overwrite` was asked for.
+        CannotCreateError: there is one, and neither `resume` nor `overwrite` was asked for; or the
+            folder holds the run of another study.
     """
-    study = find_study(place.database, place.study_name)
-    if study is not None and resume:
-        return study
-    there = study is not None or place.run.environment.exists()
-    if there and not overwrite and not resume:
+    study, run = find_study(place.database, place.study_name), place.run
+    name = study.name if study is not None else place.study_name
+    holder = read_json(run.environment)["study"] if run.environment.exists() else None
+    if resume and holder not in (None, name):
         raise CannotCreateError(
-            f"{place.run.root}: holds a run already (study {place.study_name!r}); "
+            f"{run.root}: holds the run of study {holder!r}, not of {name!r}; "
+            f"name another folder with --run, or replace that run with --overwrite"
+        )
+    if (study is not None or holder is not None) and not (resume or overwrite):
+        raise CannotCreateError(
+            f"{run.root}: holds a run already (study {holder or name!r}); "
             f"go on with --resume, or replace it with --overwrite"
         )
-    return None
+    return study if resume else None
 
 
 def start(config: Config, place: Place, requested_device: str, *, overwrite: bool) -> Ready:
@@ -77,7 +85,7 @@ def start(config: Config, place: Place, requested_device: str, *, overwrite: boo
         delete_study(place.database, name)
         place.run.clear()
     study = create_study(place.database, name, facts)
-    _describe_run(study, place, data)
+    describe_run(study, place, data)
     return _ready(study, data, device)
 
 
@@ -91,11 +99,11 @@ def go_on(study: Study, config: Config, place: Place, requested_device: str | No
         StateError: the config or the pictures are not those of the study.
     """
     identity.check(study.facts.config, config.plain())
-    device = precision.stored_device(requested_device or study.facts.resolved["device"])
+    device = precision.stored_device(study.facts.resolved["device"], requested_device)
     data = read_again(config.data, config.seed, study.facts.data["fingerprint"])
     if config.plain() != study.facts.config:
         study.replace_config(config.plain())
-    _describe_run(study, place, data)
+    describe_run(study, place, data)
     return _ready(study, data, device)
 
 
@@ -111,7 +119,7 @@ def resolve(config: Config, data: DataSet, device: torch.device) -> dict[str, An
     threads = precision.resolve_threads(config.training.threads, workers)
     torch.set_num_threads(threads)
     format_, speedup = precision.resolve_precision(
-        config.training.precision, device, training_step(config, largest, data, device)
+        config.training.precision, device, lambda: training_step(config, largest, data, device)
     )
     return {
         "device": device.type,
@@ -121,6 +129,11 @@ def resolve(config: Config, data: DataSet, device: torch.device) -> dict[str, An
         "threads": threads,
         "workers": workers,
     }
+
+
+def batch_size(config: Config, candidate: Candidate) -> int:
+    """Return the candidate's own batch size, or the config's where the space draws none."""
+    return int(dict(candidate.training).get("batch_size", config.training.batch_size))
 
 
 def training_step(
@@ -133,7 +146,7 @@ def training_step(
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
     optimizer = OPTIMIZERS[config.training.optimizer](network.parameters(), 1e-3)
     generator = torch.Generator().manual_seed(config.seed)
-    size = (config.training.batch_size, channels, height, width)
+    size = (batch_size(config, candidate), channels, height, width)
     noise = torch.randint(0, 256, size, dtype=torch.uint8, generator=generator)
     images = normalise(noise.to(device))
     labels = torch.zeros(len(images), dtype=torch.int64, device=device)
@@ -144,7 +157,7 @@ def training_step(
     return step
 
 
-def _describe_run(study: Study, place: Place, data: DataSet) -> None:
+def describe_run(study: Study, place: Place, data: DataSet) -> None:
     """Write what is known before the first trial: config, environment, sample pictures."""
     run = place.run
     config = yaml.safe_dump(study.facts.config, sort_keys=False, allow_unicode=True)
@@ -155,8 +168,18 @@ def _describe_run(study: Study, place: Place, data: DataSet) -> None:
         resumed = [*earlier["resumed_at"], now()]
         times = {"started_at": earlier["started_at"], "resumed_at": resumed}
     found = environment.describe() | study.facts.resolved | times
+    if earlier is not None:
+        _warn_of_changes(earlier, found)
     write_json(run.environment, found | {"study": study.name, "database": str(place.database)})
     content = io.BytesIO()
     images, labels = sample(data, num=NUM_SAMPLES, seed=study.config.seed)
     np.savez_compressed(content, sample_images=images, sample_labels=labels)
     write_atomic(run.pictures, content.getvalue())
+
+
+def _warn_of_changes(earlier: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    for kind in ("versions", "machine"):
+        for name, value in found[kind].items():
+            before = earlier[kind].get(name)
+            if before != value:
+                log.warning("%s was %s before, is %s now: numbers may differ", name, before, value)

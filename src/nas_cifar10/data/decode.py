@@ -1,0 +1,152 @@
+"""One picture file to pixels, or the reason why not; knows no folder, class or split.
+
+The rule, in this order: the first frame; RGB, where 16-bit grey is scaled to 8 bits, transparency
+is laid on white, and colour profiles are ignored (32-bit whole numbers count as 16-bit grey, and
+floating-point ones as 8-bit, cut off at both ends); the orientation that EXIF names; then `fit`.
+The format is told by the contents, not by the suffix. A file of more than `MAX_PIXELS` pixels, or a
+third of it in WebP, is refused by its header, before it is decoded.
+"""
+
+import contextlib
+import logging
+import os
+import stat
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+
+from nas_cifar10.data.pictures import Bytes, fit, to_array
+from nas_cifar10.data.text import one_line
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+MAX_PIXELS = 89_478_485  # where Pillow begins to warn of a decompression bomb
+
+# 0 to 65,535 as 0 to 255, rounded; Pillow cuts off what a 32-bit file holds outside of it.
+_EIGHT_BITS = [(grey + 128) // 257 for grey in range(65_536)]
+
+# Above this a picture is decoded alone: the largest takes 0.8 GB, and four at once 3 GB.
+_LARGE_PIXELS = 2**23
+_ALONE = threading.RLock()
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Silence Pillow's remarks on metadata; a torn EXIF directory, where orientation is, raises.
+
+    It holds for all threads, so it stands around them.
+    """
+    log = logging.getLogger("PIL")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings("error", message="Corrupt EXIF data")
+            yield
+    finally:
+        log.setLevel(level)
+
+
+@contextlib.contextmanager
+def _stderr_closed() -> Iterator[None]:
+    """Drop what is written to file descriptor 2, where libtiff complains past Python."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def into(pixels: Bytes, path: Path) -> str | None:
+    """Decode a file into (3, H, W), H = W; return what is wrong with the file, if anything is."""
+    try:
+        pixels[:] = _decoded(path, pixels.shape[1])
+    except Exception as error:  # a broken or hostile file can make a decoder raise anything
+        return _reason(error)
+    return None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "is no picture in a known format"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"has more than {MAX_PIXELS:,} pixels"
+    if isinstance(error, MemoryError):
+        return "does not fit into memory"
+    text = error.strerror if isinstance(error, OSError) else None
+    return one_line(text or str(error) or type(error).__name__)
+
+
+def _decoded(path: Path, size: int) -> Bytes:
+    with contextlib.ExitStack() as stack:
+        image, orientation = _opened(path, stack)
+        image = _rgb(image)
+        if orientation in _UPRIGHT:
+            image = image.transpose(_UPRIGHT[orientation])
+        return to_array(fit(image, size))
+
+
+def _opened(path: Path, stack: contextlib.ExitStack) -> tuple[Image.Image, int]:
+    """Return the first frame and its EXIF orientation; a large one keeps others out meanwhile."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("is no regular file")
+    if status.st_size == 0:
+        raise ValueError("is empty")
+    with Image.open(path, formats=FORMATS) as image:
+        num_pixels = image.width * image.height
+        limit = (
+            MAX_PIXELS // 3 if image.format == "WEBP" else MAX_PIXELS
+        )  # it takes 3 times as much
+        if num_pixels > limit:
+            raise ValueError(f"has more than {limit:,} pixels")
+        if num_pixels > _LARGE_PIXELS:
+            stack.enter_context(_ALONE)
+        _load(image)
+        return image, _orientation(image)
+
+
+def _load(image: ImageFile.ImageFile) -> None:
+    if any(tile.codec_name == "libtiff" for tile in image.tile):
+        with _ALONE, _stderr_closed():
+            image.load()
+    else:
+        image.load()
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        if raw := image.info.get("exif"):
+            Image.Exif().load(raw)  # raises, where getexif() after open() hides that it failed
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception as error:  # as above
+        raise ValueError(f"has broken EXIF data: {_reason(error)}") from None
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        image = image.convert("I").point(_EIGHT_BITS, "L")
+    if image.has_transparency_data:
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=image)
+        return white
+    return image if image.mode == "RGB" else image.convert("RGB")
