@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from nas_cifar10.dimensions import (
-    AutoOrCount,
+    AutoOrOne,
+    AutoOrThreads,
     BatchSize,
     BatchSizeDimension,
     Channels,
@@ -16,6 +17,7 @@ from nas_cifar10.dimensions import (
     Count,
     DepthDimension,
     Epochs,
+    FolderPath,
     Kernel,
     KernelDimension,
     LearningRate,
@@ -34,10 +36,8 @@ class DataConfig(Section):
     source: Literal["cifar10", "image_folder", "digits"] = Field(
         description="where the pictures come from"
     )
-    root: str = Field(
-        "data", min_length=1, description="folder that holds the pictures, or the archive"
-    )
-    image_size: Annotated[int, Field(ge=1, le=1024)] | None = Field(
+    root: FolderPath = Field("data", description="folder that holds the pictures, or the archive")
+    image_size: Annotated[int, Field(ge=2, le=1024)] | None = Field(
         None,
         description="pixels a side; null: the source's own (cifar10 32, digits 8, image_folder 32)",
     )
@@ -102,7 +102,9 @@ class TrainingConfig(Section):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="number format; auto: bf16 where it is native and measured 1.3x faster"
     )
-    threads: AutoOrCount = Field("auto", description="CPU threads a worker; auto: cores // workers")
+    threads: AutoOrThreads = Field(
+        "auto", description="CPU threads a worker; auto: cores // workers"
+    )
 
 
 class SamplerConfig(Section):
@@ -136,7 +138,9 @@ class BlockConfig(Section):
 class ArchitectureConfig(Section):
     """The blocks of a fixed candidate, first to last."""
 
-    blocks: Annotated[tuple[BlockConfig, ...], Field(strict=False, min_length=1, max_length=10)]
+    blocks: Annotated[tuple[BlockConfig, ...], Field(strict=False, min_length=1, max_length=10)] = (
+        Field(description="a list of blocks")
+    )
 
 
 class FixedTraining(Section):
@@ -149,7 +153,7 @@ class FixedTraining(Section):
 class CandidateConfig(Section):
     """A candidate written out, as in best.json."""
 
-    architecture: ArchitectureConfig
+    architecture: ArchitectureConfig = Field(description="a mapping with the list blocks")
     training: FixedTraining = FixedTraining()
 
 
@@ -163,7 +167,7 @@ class SearchConfig(Section):
     )
     sampler: SamplerConfig = SamplerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
-    workers: AutoOrCount = Field(1, description="processes that train; 1 for now, and auto means 1")
+    workers: AutoOrOne = Field(1, description="processes that train; auto means 1")
     baseline: CandidateConfig | None = Field(
         None, description="a first, fixed candidate of the space"
     )
@@ -187,8 +191,8 @@ class Config(Section):
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(
         0, description="every random choice follows from it"
     )
-    data: DataConfig
-    space: SpaceConfig
+    data: DataConfig = Field(description="a mapping with at least data.source")
+    space: SpaceConfig = Field(description="a mapping; {} takes every default")
     training: TrainingConfig = TrainingConfig()
     search: SearchConfig = SearchConfig()
     retrain: RetrainConfig = RetrainConfig()

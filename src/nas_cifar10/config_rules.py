@@ -1,24 +1,23 @@
 """What keys must not be together, and which change nothing; knows no single key's range."""
 
-from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
 
 from nas_cifar10.config import Config, FixedTraining, searched_training
-from nas_cifar10.dimensions import Range, contains, largest
+from nas_cifar10.dimensions import Range, Section, contains, largest
 
 Broken: TypeAlias = tuple[str, str]
+Rule: TypeAlias = Callable[[Config], Iterator[Broken]]
 
 
 def pools_fit(config: Config) -> Iterator[Broken]:
-    """Every block halves the picture; the last one must leave at least 1x1."""
+    """Every block halves the picture; the deepest network must leave at least 1x1."""
     depth, size = largest(config.space.depth), config.data.size
     if size >> depth < 1:
         yield (
             "space.depth",
-            (
-                f"{depth} poolings by 2 shrink pictures of {size}x{size} below 1x1; use at most "
-                f"{size.bit_length() - 1} blocks, or data.image_size of at least {2**depth}"
-            ),
+            f"{depth} poolings by 2 shrink pictures of {size}x{size} below 1x1; use at most "
+            f"{size.bit_length() - 1} blocks, or data.image_size of at least {2**depth}",
         )
 
 
@@ -29,10 +28,8 @@ def searched_or_set(config: Config) -> Iterator[Broken]:
             value = getattr(config.training, key)
             yield (
                 f"training.{key}",
-                (
-                    f"is searched as space.training.{key} and cannot be set to {value} as well; "
-                    f"to fix it, set space.training.{key}={value}"
-                ),
+                f"is searched as space.training.{key} and cannot be set to {value} as well; "
+                f"to fix it, set space.training.{key}={value}",
             )
 
 
@@ -42,23 +39,15 @@ def kernels_are_not_logarithmic(config: Config) -> Iterator[Broken]:
         yield "space.kernel_size.log", "must be false: kernel sizes are drawn from odd numbers"
 
 
-def one_worker(config: Config) -> Iterator[Broken]:
-    """Trials are trained one after the other."""
-    if config.search.workers not in (1, "auto"):
-        yield "search.workers", f"must be 1, got {config.search.workers}"
-
-
 def exhaustive_is_finite(config: Config) -> Iterator[Broken]:
-    """A space with a continuous range cannot be enumerated."""
+    """A space with a range of real numbers cannot be enumerated."""
     if config.search.sampler.name == "exhaustive":
         for key, dimension in searched_training(config).items():
-            if isinstance(dimension, Range) and key == "learning_rate":
+            if isinstance(dimension, Range) and isinstance(dimension.low, float):
                 yield (
                     "search.sampler.name",
-                    (
-                        f"exhaustive cannot enumerate the continuous range space.training.{key}; "
-                        f"give it a list, or use tpe or random"
-                    ),
+                    f"exhaustive cannot enumerate the continuous range space.training.{key}; "
+                    f"give it a list, or use tpe or random",
                 )
 
 
@@ -67,71 +56,84 @@ def test_stays_unread(config: Config) -> Iterator[Broken]:
     if config.retrain.monitor == "test" and not config.retrain.test:
         yield (
             "retrain.monitor",
-            (
-                "test would read the test set that retrain.test=false leaves unread; "
-                "use validation or none"
-            ),
+            "test would read the test set that retrain.test=false leaves unread; "
+            "use validation or none",
         )
 
 
 def baseline_in_space(config: Config) -> Iterator[Broken]:
     """The baseline is a candidate of the space, so that the sampler can learn from it."""
-    baseline = config.search.baseline
-    if baseline is None:
+    if config.search.baseline is None:
         return
-    space, blocks = config.space, baseline.architecture.blocks
+    space, blocks = config.space, config.search.baseline.architecture.blocks
     where = "search.baseline.architecture.blocks"
     if not contains(space.depth, len(blocks)):
-        yield where, f"{len(blocks)} blocks are not in space.depth"
+        yield where, f"number of blocks {_not_in('space.depth', space.depth, len(blocks))}"
     for number, block in enumerate(blocks):
         for key in ("channels", "kernel_size"):
-            if not contains(getattr(space, key), getattr(block, key)):
-                yield f"{where}.{number}.{key}", f"{getattr(block, key)} is not in space.{key}"
-    searched = searched_training(config)
+            dimension, value = getattr(space, key), getattr(block, key)
+            if not contains(dimension, value):
+                yield f"{where}.{number}.{key}", _not_in(f"space.{key}", dimension, value)
+    yield from _baseline_training(config.search.baseline.training, searched_training(config))
+
+
+def _baseline_training(given: FixedTraining, searched: Mapping[str, Any]) -> Iterator[Broken]:
     for key in FixedTraining.model_fields:
-        value = getattr(baseline.training, key)
-        if (value is None) != (key not in searched):
-            rule = (
-                "is drawn by the space and must be given"
-                if value is None
-                else "is not drawn by the space; leave it out"
-            )
-            yield f"search.baseline.training.{key}", rule
+        value, place = getattr(given, key), f"search.baseline.training.{key}"
+        if value is None and key in searched:
+            yield place, f"is required, since the space draws it as space.training.{key}"
+        elif value is not None and key not in searched:
+            yield place, f"is not drawn by the space; leave it out, or list space.training.{key}"
         elif value is not None and not contains(searched[key], value):
-            yield f"search.baseline.training.{key}", f"{value} is not in space.training.{key}"
+            yield place, _not_in(f"space.training.{key}", searched[key], value)
 
 
-RULES: tuple[Callable[[Config], Iterator[Broken]], ...] = (
-    pools_fit,
-    searched_or_set,
-    kernels_are_not_logarithmic,
-    one_worker,
-    exhaustive_is_finite,
-    test_stays_unread,
-    baseline_in_space,
-)
+def _not_in(name: str, dimension: Any, value: float) -> str:
+    if isinstance(dimension, Range):
+        written = f"{{low: {dimension.low}, high: {dimension.high}}}"
+    else:
+        written = str(list(dimension) if isinstance(dimension, tuple) else dimension)
+    return f"must be in {name}, which is {written}, got {value}"
+
+
+# Each rule with the keys it reads: where one of them is wrong by itself, the rule says nothing.
+RULES: Mapping[Rule, tuple[str, ...]] = {
+    pools_fit: ("space.depth", "data.source", "data.image_size"),
+    searched_or_set: ("space.training", "training.learning_rate", "training.batch_size"),
+    kernels_are_not_logarithmic: ("space.kernel_size",),
+    exhaustive_is_finite: ("search.sampler", "space.training"),
+    test_stays_unread: ("retrain.monitor", "retrain.test"),
+    baseline_in_space: (
+        "search.baseline",
+        "space.depth",
+        "space.channels",
+        "space.kernel_size",
+        "space.training",
+    ),
+}
 
 
 def notices(config: Config) -> list[str]:
-    """Name the settings that are written down and change nothing here."""
+    """Name what differs from its default and changes nothing, or not what it seems to."""
+    data, sampler, schedule = config.data, config.search.sampler, config.search.schedule
     found = []
-    given = config.data.model_fields_set
-    if config.data.source != "image_folder" and "on_bad_image" in given:
-        found.append(f"data.on_bad_image has no effect with data.source={config.data.source}")
-    if config.data.source == "digits" and "root" in given:
-        found.append("data.root has no effect with data.source=digits")
-    if config.data.source == "cifar10" and "test_images" in given:
+    if data.source != "image_folder" and _changed(data, "on_bad_image"):
+        found.append(f"data.on_bad_image has no effect with data.source={data.source}")
+    if data.source == "digits" and _changed(data, "root"):
+        found.append("data.root has no effect with data.source=digits, which needs no folder")
+    if data.source == "cifar10" and _changed(data, "test_images"):
         found.append("data.test_images has no effect: cifar10 brings its own test set")
-    if (
-        config.search.sampler.name != "tpe"
-        and "startup_trials" in config.search.sampler.model_fields_set
-    ):
+    if sampler.name != "tpe" and _changed(sampler, "startup_trials"):
+        found.append(f"search.sampler.startup_trials has no effect with {sampler.name}")
+    if sampler.name == "tpe" and sampler.startup_trials >= config.search.trials:
         found.append(
-            f"search.sampler.startup_trials has no effect with {config.search.sampler.name}"
+            f"search.sampler.startup_trials={sampler.startup_trials} leaves none of "
+            f"{config.search.trials} trials to TPE's model: the search is random"
         )
-    if (
-        config.search.schedule.name == "none"
-        and "reduction_factor" in config.search.schedule.model_fields_set
-    ):
+    if schedule.name == "none" and _changed(schedule, "reduction_factor"):
         found.append("search.schedule.reduction_factor has no effect with schedule none")
     return found
+
+
+def _changed(section: Section, key: str) -> bool:
+    return bool(getattr(section, key) != type(section).model_fields[key].default)

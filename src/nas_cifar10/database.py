@@ -3,19 +3,24 @@
 Knows no trial. Needs no optuna, so that a wrong path is answered at once.
 """
 
+import os
 import re
 import sqlite3
 import urllib.parse
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy
+from sqlalchemy.exc import SQLAlchemyError
 
-from nas_cifar10.errors import BadDataError, ConfigError, MissingInputError
+from nas_cifar10.errors import BadDataError, ConfigError, MissingInputError, NasError, StorageError
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.]*://")
+_BUSY_SECONDS = 60
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,8 @@ class Database:
             return cls(path=Path(text))
         try:
             url = sqlalchemy.make_url(text)
-        except sqlalchemy.exc.ArgumentError:
+            url.get_dialect()
+        except (sqlalchemy.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
             raise ConfigError("--study-db: not a database URL that can be read") from None
         if url.get_backend_name() != "sqlite":
             return cls(url=text)
@@ -50,7 +56,9 @@ class Database:
         """Return the path, or the URL without its password."""
         if self.path is not None:
             return str(self.path)
-        return sqlalchemy.make_url(str(self.url)).render_as_string(hide_password=True)
+        url = sqlalchemy.make_url(str(self.url))
+        secret = {key: "***" for key in url.query if "pass" in key.lower()}
+        return url.update_query_dict(secret).render_as_string(hide_password=True)
 
     def engine(self) -> tuple[str, dict[str, Any]]:
         """Return a URL and engine arguments for SQLAlchemy.
@@ -60,31 +68,57 @@ class Database:
         """
         if self.path is None:
             return str(self.url).replace("{", "{{").replace("}", "}}"), {}
-        path = self.path
-
-        def connect() -> sqlite3.Connection:
-            return sqlite3.connect(path, timeout=60, check_same_thread=False)
-
-        return "sqlite:///study", {"creator": connect}
+        path = str(self.path.absolute())  # so that `:memory:` is a name like any other
+        return "sqlite:///study", {"creator": lambda: _connect(path)}
 
     def check_is_study(self) -> None:
-        """Look into a SQLite file without changing it.
+        """Look into a SQLite file; what a killed process left half-written is rolled back.
 
         Raises:
             MissingInputError: there is no such file.
-            BadDataError: it is no SQLite database, or one that holds no studies.
+            BadDataError: it is no SQLite database, a damaged one, or one that holds no studies.
+            StorageError: it cannot be read.
         """
         if self.path is None:
             return
         if not self.path.is_file():
             raise MissingInputError(f"{self.path}: no such study database")
-        quoted = urllib.parse.quote(str(self.path.resolve()))
-        try:
-            with closing(sqlite3.connect(f"file:{quoted}?mode=ro", uri=True)) as connection:
-                names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-                if "studies" in names:
-                    connection.execute("SELECT count(*) FROM studies")
-        except sqlite3.Error as error:
-            raise BadDataError(f"{self.path}: is no study database: {error}") from None
+        quoted = urllib.parse.quote(os.fsencode(self.path.resolve()))
+        # Not `mode=ro`: it could not roll back, and would refuse what only waits for that.
+        address = f"file:{quoted}?mode=rw"
+        with self.explained(), closing(_connect(address, uri=True)) as connection:
+            names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise BadDataError(f"{self.path}: is a damaged database: {found.splitlines()[-1]}")
         if "studies" not in names or "trials" not in names:
             raise BadDataError(f"{self.path}: is a database, but holds no studies")
+
+    @contextmanager
+    def explained(self, *also: type[Exception]) -> Iterator[None]:
+        """Turn what a database driver raises into one line without its password.
+
+        Args:
+            also: Exceptions that other libraries put around it.
+        """
+        expected: tuple[type[Exception], ...] = (SQLAlchemyError, sqlite3.Error, *also)
+        try:
+            yield
+        except ImportError as error:
+            missing = getattr(error.__cause__ or error, "name", None)
+            raise ConfigError(f"{self}: its driver is not installed: {missing}") from None
+        except expected as error:
+            raise self._explain(error) from None
+
+    def _explain(self, error: Exception) -> NasError:
+        origin: BaseException = error
+        while origin.__cause__ is not None:
+            origin = origin.__cause__
+        reason = next(iter(str(origin).splitlines()), type(origin).__name__)
+        if getattr(origin, "sqlite_errorcode", None) in _DAMAGED:
+            return BadDataError(f"{self}: is no study database: {reason}")
+        return StorageError(f"{self}: cannot be used: {reason}")
+
+
+def _connect(address: str, *, uri: bool = False) -> sqlite3.Connection:
+    return sqlite3.connect(address, timeout=_BUSY_SECONDS, check_same_thread=False, uri=uri)

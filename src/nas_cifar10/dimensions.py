@@ -9,6 +9,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    JsonValue,
     Tag,
     model_validator,
 )
@@ -33,11 +34,16 @@ def _odd(value: int) -> int:
 
 
 def _plain_text(value: str) -> str:
-    if any(unicodedata.category(character) == "Cc" for character in value):
-        raise ValueError("must hold no control characters")
+    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in value):
+        raise ValueError("must hold no control characters and no line breaks")
     if not value.strip():
         raise ValueError("must not be blank")
     return value
+
+
+def _also(rule: str) -> dict[str, JsonValue]:
+    """Put what a validator checks into the schema, for docs/configuration.md."""
+    return {"also": rule}
 
 
 def _shape(value: Any) -> str:
@@ -55,21 +61,33 @@ def _count_or_fraction(value: Any) -> str:
     return "count" if isinstance(value, int) else "fraction"
 
 
-# What the three functions above return: pydantic puts it into an error's path, users did not.
+# What these three functions return: pydantic puts it into an error's path, users did not.
 FORMS = {"value", "choice", "range", "word", "count", "fraction"}
 
-Name: TypeAlias = Annotated[str, Field(max_length=200), AfterValidator(_plain_text)]
+_PLAIN = _also("not blank, without control characters")
+Name: TypeAlias = Annotated[
+    str, Field(max_length=200, json_schema_extra=_PLAIN), AfterValidator(_plain_text)
+]
+FolderPath: TypeAlias = Annotated[
+    str, Field(max_length=1000, json_schema_extra=_PLAIN), AfterValidator(_plain_text)
+]
 Count: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Epochs: TypeAlias = Annotated[int, Field(ge=1, le=10_000)]
 Depth: TypeAlias = Annotated[int, Field(ge=1, le=10)]
 Channels: TypeAlias = Annotated[int, Field(ge=1, le=4096)]
-Kernel: TypeAlias = Annotated[int, Field(ge=1, le=31), AfterValidator(_odd)]
+Kernel: TypeAlias = Annotated[
+    int, Field(ge=1, le=31, json_schema_extra=_also("odd")), AfterValidator(_odd)
+]
 BatchSize: TypeAlias = Annotated[int, Field(ge=1, le=100_000)]
 LearningRate: TypeAlias = Annotated[float, Field(gt=0, le=100)]
 
-AutoOrCount: TypeAlias = Annotated[
-    Annotated[Literal["auto"], Tag("word")] | Annotated[Count, Tag("count")],
-    Discriminator(_word_or_count),
+_AUTO_OR = Discriminator(_word_or_count)
+_Auto: TypeAlias = Annotated[Literal["auto"], Tag("word")]
+AutoOrThreads: TypeAlias = Annotated[
+    _Auto | Annotated[Annotated[int, Field(ge=1, le=1024)], Tag("count")], _AUTO_OR
+]
+AutoOrOne: TypeAlias = Annotated[
+    _Auto | Annotated[Annotated[int, Field(ge=1, le=1)], Tag("count")], _AUTO_OR
 ]
 Share: TypeAlias = Annotated[
     Annotated[Count, Tag("count")]
@@ -81,16 +99,16 @@ Number = TypeVar("Number", bound=float)
 
 
 class Range(Section, Generic[Number]):
-    """All values from low to high, both included; with `log`, even on a logarithmic axis."""
+    """All values from low to high, both included."""
 
-    low: Number
-    high: Number
-    log: bool = False
+    low: Number = Field(description="the smallest value, included")
+    high: Number = Field(description="the largest value, included")
+    log: bool = Field(False, description="true: even on a logarithmic axis")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.low >= self.high:
-            raise ValueError(f"low must be below high, got low {self.low} and high {self.high}")
+            raise ValueError("low must be below high")
         return self
 
 

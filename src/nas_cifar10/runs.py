@@ -4,6 +4,7 @@ import contextlib
 import csv
 import errno
 import fcntl
+import glob
 import io
 import json
 import os
@@ -15,11 +16,12 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from nas_cifar10.errors import CannotCreateError, MissingInputError, StorageError
+from nas_cifar10.errors import BadDataError, CannotCreateError, MissingInputError, StorageError
 
 OUTPUTS = Path("outputs")
+_UNFINISHED = ".new"
 
 
 def slug(name: str) -> str:
@@ -83,12 +85,22 @@ class RunFolder:
             self.checkpoints.rmdir()
 
     def clear(self) -> None:
-        """Remove everything this run wrote; files of other origin stay."""
-        for path in (self.checkpoints, self.retrain.root, self.figures):
-            shutil.rmtree(path, ignore_errors=True)
-        for path in vars(self).values():
-            if isinstance(path, Path) and path.is_file() and path != self.lock:
-                path.unlink()
+        """Remove all that this run wrote but its study; files of other origin stay."""
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+        figures = self.figures.glob("*.png")
+        for path in (*figures, *vars(self.retrain).values(), *vars(self).values()):
+            kept = not isinstance(path, Path) or path in (self.study, self.lock)
+            if not kept and not path.is_dir():
+                _remove(path)
+        for folder in (self.figures, self.retrain.root):
+            with contextlib.suppress(OSError):  # not there, or not empty
+                folder.rmdir()
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, and what a kill left of writing it."""
+    for found in (path, *path.parent.glob(f".{glob.escape(path.name)}.*{_UNFINISHED}")):
+        found.unlink(missing_ok=True)
 
 
 def latest(outputs: Path = OUTPUTS) -> RunFolder:
@@ -117,7 +129,7 @@ def write_atomic(path: Path, content: bytes) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, name = tempfile.mkstemp(_UNFINISHED, f".{path.name}.", path.parent)
     except OSError as error:
         raise _cannot_write(path, error) from error
     try:
@@ -129,8 +141,9 @@ def write_atomic(path: Path, content: bytes) -> None:
         Path(name).replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        Path(name).unlink(missing_ok=True)
         raise _cannot_write(path, error) from error
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -147,7 +160,9 @@ _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST,
 def _cannot_write(path: Path, error: OSError) -> CannotCreateError | StorageError:
     if error.errno in _REFUSED:
         return CannotCreateError(f"{path}: cannot be written: {error.strerror}")
-    return StorageError(f"{path}: {error.strerror}; free some space and go on with --resume")
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    advice = "; free some space and go on with --resume" if full else ""
+    return StorageError(f"{path}: {error.strerror}{advice}")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -174,8 +189,12 @@ def read_json(path: Path) -> Any:
 
     Raises:
         MissingInputError: there is no such file.
+        BadDataError: it is no JSON.
     """
-    return json.loads(_read(path))
+    try:
+        return json.loads(_read(path))
+    except ValueError as error:
+        raise BadDataError(f"{path}: is no JSON: {error}") from None
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
@@ -199,14 +218,15 @@ def locked(run: RunFolder, also: Path | None = None) -> Iterator[None]:
     """Hold the run for this process; the kernel lets go of it when the process ends.
 
     Args:
-        also: a SQLite study outside the run folder, locked through a file beside it.
+        also: the SQLite study, wherever it is; locked through a file beside it.
 
     Raises:
         CannotCreateError: another process holds it, or the folder cannot be written.
     """
     paths = [run.lock]
-    if also is not None and also.resolve().parent != run.root.resolve():
-        paths.append(also.with_name(f".{also.name}.lock"))
+    if also is not None:
+        study = also.resolve()  # the same lock by whichever link it is reached
+        paths.append(study.with_name(f".{study.name}.lock"))
     with contextlib.ExitStack() as stack:
         for path in paths:
             stack.enter_context(_held(path))
@@ -216,11 +236,7 @@ def locked(run: RunFolder, also: Path | None = None) -> Iterator[None]:
 @contextlib.contextmanager
 def _held(path: Path) -> Iterator[None]:
     made = _make_folder(path.parent)
-    file = _open_lock(path)
-    with file:
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()} since {now()}")
-        file.flush()
+    with _open_lock(path):
         try:
             yield
         finally:
@@ -240,21 +256,28 @@ def _make_folder(folder: Path) -> list[Path]:
     return missing
 
 
-def _open_lock(path: Path) -> TextIO:
+def _open_lock(path: Path) -> io.FileIO:
     while True:
-        try:
-            file = path.open("a+", encoding="utf-8")
-        except OSError as error:
-            raise _cannot_write(path.parent, error) from error
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            file.close()
-            raise CannotCreateError(
-                f"{path.parent}: in use by {holder}; wait for it, or name another folder with --run"
-            ) from None
-        if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
-            return file
-        file.close()  # its last holder removed it between our opening and our locking
+        with contextlib.ExitStack() as stack:
+            try:
+                file = stack.enter_context(io.FileIO(path, "a+"))
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _is_at(path, file):  # or else its last holder removed it just now
+                    file.truncate(0)
+                    file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
+                    stack.pop_all()
+                    return file
+            except BlockingIOError:
+                file.seek(0)
+                raise CannotCreateError(
+                    f"{path.parent}: in use by {file.read().decode() or 'another process'}; "
+                    f"wait for it, or name another folder with --run"
+                ) from None
+            except OSError as error:
+                raise _cannot_write(path, error) from error
+
+
+def _is_at(path: Path, file: io.FileIO) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    return False

@@ -25,6 +25,7 @@ from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.training import metrics
 from nas_cifar10.training.engine import DivergedError, Outputs, evaluate, train_epochs
 from nas_cifar10.training.optim import OPTIMIZERS
+from nas_cifar10.training.precision import is_out_of_memory
 
 SEARCH, RETRAIN, RETRAIN_TRAIN_ONLY = 0, 1, 2
 _INITIAL = 0  # epochs count from 1, so 0 is free to seed the first weights
@@ -36,6 +37,7 @@ class Segment:
 
     Args:
         training: The config's section; the candidate's own values take precedence.
+        data: Fingerprint of all pictures.
         seed: The config's.
         stream: `SEARCH`, `RETRAIN` or `RETRAIN_TRAIN_ONLY`: each draws its own random numbers.
         trial: The trial's number.
@@ -47,6 +49,7 @@ class Segment:
 
     candidate: Candidate
     training: TrainingConfig
+    data: str
     seed: int
     stream: int
     trial: int
@@ -124,10 +127,8 @@ def train_segment(
             done.append(_measure(segment, network, pictures, epoch, outputs))
     except DivergedError as error:
         return Failed(f"diverged: {error}", tuple(done))
-    except (MemoryError, torch.OutOfMemoryError):
-        return Failed("out of memory", tuple(done))
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error):  # what the CPU allocator raises
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
             raise
         return Failed("out of memory", tuple(done))
     return Trained(tuple(done), _save(segment, done, network, optimizer))
@@ -166,9 +167,9 @@ def _measure(
 
 
 def _scores(outputs: Outputs, with_auc: bool) -> Scores:
-    labels, predicted = outputs.labels.numpy(), outputs.logits.argmax(1).numpy()
-    f1 = metrics.macro_f1(predicted, labels, outputs.logits.shape[1])
-    auc = metrics.macro_auc(outputs.logits.softmax(1).numpy(), labels) if with_auc else None
+    labels, num_classes = outputs.labels.numpy(), outputs.logits.shape[1]
+    f1 = metrics.macro_f1(outputs.predicted.numpy(), labels, num_classes)
+    auc = metrics.macro_auc(outputs.probabilities.numpy(), labels) if with_auc else None
     return Scores(outputs.loss, outputs.accuracy, f1, auc)
 
 
@@ -222,6 +223,8 @@ def epochs_in(state: dict[str, Any]) -> list[Epoch]:
 def _identity(segment: Segment) -> str:
     words = (
         segment.candidate.fingerprint(),
+        merged(segment).model_dump_json(),
+        segment.data,
         segment.seed,
         segment.stream,
         segment.trial,

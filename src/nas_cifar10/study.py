@@ -5,35 +5,30 @@ no trial with half its values can be left behind. Each draw uses a new sampler s
 trial number): samplers keep no state, and a resumed study goes on as if it had never stopped.
 """
 
+import functools
 import itertools
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import optuna
-import sqlalchemy
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
     FloatDistribution,
     IntDistribution,
 )
+from optuna.exceptions import StorageInternalError
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas_cifar10 import config_file
 from nas_cifar10.config import SamplerConfig
 from nas_cifar10.database import Database
 from nas_cifar10.epochs import Epoch
-from nas_cifar10.errors import (
-    BadDataError,
-    CannotCreateError,
-    ConfigError,
-    MissingInputError,
-    StorageError,
-)
+from nas_cifar10.errors import BadDataError, CannotCreateError, ConfigError, MissingInputError
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.search_space import Choice, Dimension, IntegerRange, SearchSpace, Value
 from nas_cifar10.study_rows import Clock, Facts, Proposal, Trial
@@ -52,12 +47,31 @@ SAMPLERS: dict[str, Callable[[SamplerConfig, int], optuna.samplers.BaseSampler]]
     "random": lambda settings, seed: optuna.samplers.RandomSampler(seed=seed),
 }
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _explained(
+    method: Callable[Concatenate["Study", P], R],
+) -> Callable[Concatenate["Study", P], R]:
+    """Let a method say in one line what its database could not do."""
+
+    @functools.wraps(method)
+    def run(study: "Study", /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with study.database.explained(StorageInternalError):
+            return method(study, *args, **kwargs)
+
+    return run
+
 
 class Study:
     """An open study; only its driver may change it. Made by `create_study` or `open_study`."""
 
-    def __init__(self, stored: optuna.Study, storage: optuna.storages.RDBStorage) -> None:
+    def __init__(
+        self, database: Database, stored: optuna.Study, storage: optuna.storages.RDBStorage
+    ) -> None:
         """Read the facts of a study of ours."""
+        self.database = database
         self._stored = _Book(stored, storage)
         self._twin: _Book | None = None
         self.name = stored.study_name
@@ -66,24 +80,29 @@ class Study:
         self.space = SearchSpace.from_config(self.config.space)
 
     @property
+    @_explained
     def clock(self) -> Clock:
         """How long the search has run."""
         return Clock(**self._stored.study.user_attrs.get(_CLOCK, {}))
 
     @clock.setter
+    @_explained
     def clock(self, clock: Clock) -> None:
         self._stored.study.set_user_attr(_CLOCK, asdict(clock))
 
+    @_explained
     def replace_config(self, config: dict[str, Any]) -> None:
         """Store another config; which keys may differ is the caller's business."""
         self.facts = replace(self.facts, config=config)
         self._stored.study.set_user_attr(_FACTS, asdict(self.facts))
         self.config = config_file.from_plain(config)
 
+    @_explained
     def trials(self) -> list[Trial]:
         """Return every trial, by number."""
         return [_row(frozen) for frozen in self._stored.study.get_trials(deepcopy=False)]
 
+    @_explained
     def propose(self, number: int) -> Proposal:
         """Draw the candidate of the next trial, which will have this number."""
         baseline, sampler = self.config.search.baseline, self.config.search.sampler.name
@@ -95,6 +114,7 @@ class Study:
             return self._fixed(number, "random", candidate)
         return self._sampled(number)
 
+    @_explained
     def add(self, proposal: Proposal, parameters: int, macs: int, repeats: int | None) -> Trial:
         """Store a proposal as a running trial, in one commit."""
         attributes = {
@@ -109,14 +129,19 @@ class Study:
         assert frozen.number == proposal.number
         return _row(frozen)
 
+    @_explained
     def set_epochs(self, trial: Trial, epochs: tuple[Epoch, ...]) -> Trial:
-        """Store all epochs of a running trial, and report those that are new."""
-        values = [epoch.to_json() for epoch in epochs]
-        self._stored.set_attribute(trial.number, "epochs", values)
+        """Report the epochs of a running trial that are new, then store all of them.
+
+        In this order: a process killed in between reports once more, which changes nothing.
+        """
         new = epochs[len(trial.epochs) :]
         self._stored.report(trial.number, new, self.config.search.objective)
+        values = [epoch.to_json() for epoch in epochs]
+        self._stored.set_attribute(trial.number, "epochs", values)
         return replace(trial, epochs=epochs)
 
+    @_explained
     def end(
         self, trial: Trial, state: str, reason: str, as_state: str, value: float | None
     ) -> Trial:
@@ -134,6 +159,7 @@ class Study:
             book.study.tell(trial.number, value, state=_STATES[as_state])
         return _row(self._stored.study.get_trials(deepcopy=False)[trial.number])
 
+    @_explained
     def importances(self) -> dict[str, float]:
         """Return how much each dimension matters (PED-ANOVA, arXiv 2304.10255), largest first.
 
@@ -156,10 +182,8 @@ class Study:
         settings, twin = self.config.search.sampler, self._mirror()
         words = np.random.SeedSequence([self.config.seed, number]).generate_state(1)
         twin.study.sampler = SAMPLERS[settings.name](settings, int(words[0]))
-        trial = twin.study.ask()
+        trial = twin.study.ask(_distributions(self.space))
         assert trial.number == number
-        for name, dimension in self.space.dimensions.items():
-            _suggest(trial, name, dimension)
         kind = "model_based" if trial.relative_params else "random"
         return Proposal(number, kind, trial.params, self.space.candidate(trial.params))
 
@@ -183,15 +207,13 @@ class _Book:
     def add(
         self, space: SearchSpace, values: Mapping[str, Value], attributes: dict[str, Any]
     ) -> None:
-        distributions = {name: _distribution(d) for name, d in space.dimensions.items()}
-        self.study.add_trial(
-            create_trial(
-                state=TrialState.RUNNING,
-                params=dict(values),
-                distributions=distributions,
-                user_attrs=attributes,
-            )
+        trial = create_trial(
+            state=TrialState.RUNNING,
+            params=dict(values),
+            distributions=_distributions(space),
+            user_attrs=attributes,
         )
+        self.study.add_trial(trial)
 
     def set_attribute(self, number: int, key: str, value: Any) -> None:
         self.storage.set_trial_user_attr(self._id(number), key, value)
@@ -205,6 +227,10 @@ class _Book:
         return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
 
 
+def _distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
+    return {name: _distribution(d) for name, d in space.dimensions.items()}
+
+
 def _distribution(dimension: Dimension) -> BaseDistribution:
     if isinstance(dimension, Choice):
         return CategoricalDistribution(dimension.values)
@@ -213,61 +239,47 @@ def _distribution(dimension: Dimension) -> BaseDistribution:
     return FloatDistribution(dimension.low, dimension.high, dimension.log)
 
 
-def _suggest(trial: optuna.Trial, name: str, dimension: Dimension) -> None:
-    if isinstance(dimension, Choice):
-        trial.suggest_categorical(name, dimension.values)
-    elif isinstance(dimension, IntegerRange):
-        low, high = dimension.low, dimension.high
-        trial.suggest_int(name, low, high, step=dimension.step, log=dimension.log)
-    else:
-        trial.suggest_float(name, dimension.low, dimension.high, log=dimension.log)
-
-
 def _row(frozen: FrozenTrial) -> Trial:
-    stored = frozen.user_attrs
-    outcome = stored.get("outcome", {}) if frozen.state.is_finished() else {}
     assert frozen.datetime_start is not None
-    duration = frozen.duration
-    return Trial(
-        number=frozen.number,
-        state=outcome.get("state", "running"),
-        reason=outcome.get("reason", ""),
-        kind=stored["kind"],
-        candidate=Candidate.from_json(stored["candidate"]),
-        parameters=stored["parameters"],
-        macs=stored["macs"],
-        repeats=stored["repeats"],
-        epochs=tuple(Epoch.from_json(values) for values in stored.get("epochs", ())),
-        started_at=_utc(frozen.datetime_start),
-        seconds=None if duration is None else duration.total_seconds(),
-    )
-
-
-def _utc(local: datetime) -> str:
-    return local.astimezone(UTC).isoformat(timespec="seconds")
+    started_at = frozen.datetime_start.astimezone(UTC).isoformat(timespec="seconds")
+    ended = frozen.state.is_finished()
+    return Trial.from_attributes(frozen.number, frozen.user_attrs, started_at, ended=ended)
 
 
 def create_study(database: Database, name: str, facts: Facts) -> Study:
     """Create a study, with its facts, in one database.
 
+    A new SQLite file gets its name when it is complete, so that none is ever found half-made.
+
     Raises:
         CannotCreateError: the database holds a study of this name.
-        StorageError: the database cannot be reached or written.
+        NasError: as `find_study`.
     """
-    with _explained(database):
+    if find_study(database, name) is not None:
+        raise CannotCreateError(
+            f"{database}: already holds a study {name!r}; go on with --resume, replace it with "
+            f"--overwrite, or choose another name with --study"
+        )
+    if database.path is None or database.path.exists():
+        _create(database, name, facts)
+    else:
+        unfinished = database.path.with_name(f".{database.path.name}.new")
+        unfinished.unlink(missing_ok=True)
+        _create(Database(path=unfinished), name, facts)
+        unfinished.replace(database.path)
+    return open_study(database, name)
+
+
+def _create(database: Database, name: str, facts: Facts) -> None:
+    with database.explained(StorageInternalError):
         storage = _storage(database)
-        names = optuna.get_all_study_names(storage)
         # A study without facts and trials is one whose creation was cut off.
         study = optuna.create_study(
-            storage=storage, study_name=name, direction="maximize", load_if_exists=name in names
+            storage=storage, study_name=name, direction="maximize", load_if_exists=True
         )
-        if _FACTS in study.user_attrs or study.get_trials(deepcopy=False):
-            raise CannotCreateError(
-                f"{database}: already holds a study {name!r}; go on with --resume, replace it with "
-                f"--overwrite, or choose another name with --study"
-            )
         study.set_user_attr(_FACTS, asdict(facts))
-        return Study(study, storage)
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def find_study(database: Database, name: str | None) -> Study | None:
@@ -284,24 +296,25 @@ def find_study(database: Database, name: str | None) -> Study | None:
     if database.path is not None and not database.path.exists():
         return None
     database.check_is_study()
-    with _explained(database):
+    with database.explained(StorageInternalError):
         storage = _storage(database)
-        names = optuna.get_all_study_names(storage)
-        if name is None:
-            if len(names) > 1:
-                listed = ", ".join(map(repr, sorted(names)))
-                raise ConfigError(
-                    f"{database}: holds several studies; choose with --study: {listed}"
-                )
-            name = names[0] if names else ""
-        if name not in names:
+        name = name or _only(optuna.get_all_study_names(storage), database)
+        if name not in optuna.get_all_study_names(storage):
             return None
         study = optuna.load_study(storage=storage, study_name=name)
-        if _FACTS not in study.user_attrs:
-            if not study.get_trials(deepcopy=False):
-                return None
+        if _FACTS in study.user_attrs:
+            return Study(database, study, storage)
+        empty = not study.user_attrs and not study.get_trials(deepcopy=False)
+        if not empty or study.direction != StudyDirection.MAXIMIZE:
             raise BadDataError(f"{database}: study {name!r} was not made by this tool")
-        return Study(study, storage)
+        return None
+
+
+def _only(names: list[str], database: Database) -> str:
+    if len(names) > 1:
+        listed = ", ".join(map(repr, sorted(names)))
+        raise ConfigError(f"{database}: holds several studies; choose with --study: {listed}")
+    return names[0] if names else ""
 
 
 def open_study(database: Database, name: str | None) -> Study:
@@ -310,38 +323,21 @@ def open_study(database: Database, name: str | None) -> Study:
     Raises:
         MissingInputError: it is not; otherwise as `find_study`.
     """
+    study = find_study(database, name)
+    if study is not None:
+        return study
     if database.path is not None and not database.path.exists():
         raise MissingInputError(f"{database}: no such study database")
-    study = find_study(database, name)
-    if study is None:
-        raise MissingInputError(f"{database}: holds no study {name or ''}".rstrip())
-    return study
+    raise MissingInputError(f"{database}: holds no study {name or ''}".rstrip())
 
 
 def delete_study(database: Database, name: str) -> None:
     """Remove a study and its trials from a database, if they are there."""
-    if database.path is not None and not database.path.exists():
-        return
-    database.check_is_study()
-    with _explained(database):
-        storage = _storage(database)
-        if name in optuna.get_all_study_names(storage):
-            optuna.delete_study(storage=storage, study_name=name)
+    if find_study(database, name) is not None:
+        with database.explained(StorageInternalError):
+            optuna.delete_study(storage=_storage(database), study_name=name)
 
 
 def _storage(database: Database) -> optuna.storages.RDBStorage:
     url, arguments = database.engine()
     return optuna.storages.RDBStorage(url, engine_kwargs=arguments)
-
-
-@contextmanager
-def _explained(database: Database) -> Iterator[None]:
-    """Turn what a database driver raises into one line without its password."""
-    try:
-        yield
-    except ImportError as error:
-        raise ConfigError(f"{database}: its driver is not installed: {error.name}") from None
-    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        driver_error = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None)
-        reason = str(driver_error or type(error).__name__).splitlines()[0]
-        raise StorageError(f"{database}: cannot be used: {reason}") from None

@@ -41,7 +41,6 @@ class Trial:
         reason: Why it failed, or which trial it repeats.
         kind: random (drawn without a model), model_based or baseline.
         repeats: The number of an earlier trial with the same candidate.
-        seconds: From ask to tell; None while it runs.
     """
 
     number: int
@@ -54,7 +53,28 @@ class Trial:
     repeats: int | None
     epochs: tuple[Epoch, ...]
     started_at: str
-    seconds: float | None
+
+    @classmethod
+    def from_attributes(
+        cls, number: int, stored: Mapping[str, Any], started_at: str, *, ended: bool
+    ) -> "Trial":
+        """Put a row together from what the study keeps beside a trial.
+
+        Args:
+            ended: An outcome counts only then: it is stored a moment before the trial ends.
+        """
+        outcome = stored["outcome"] if ended else {"state": "running", "reason": ""}
+        return cls(
+            number=number,
+            **outcome,
+            kind=stored["kind"],
+            candidate=Candidate.from_json(stored["candidate"]),
+            parameters=stored["parameters"],
+            macs=stored["macs"],
+            repeats=stored["repeats"],
+            epochs=tuple(Epoch.from_json(values) for values in stored.get("epochs", ())),
+            started_at=started_at,
+        )
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,8 @@ def is_there(config: DataConfig) -> bool:
     from torchvision.datasets import CIFAR10
 
     root = Path(config.root)
-    return (root / CIFAR10.base_folder).exists() or (root / CIFAR10.filename).exists()
+    names = (CIFAR10.base_folder, CIFAR10.filename)
+    return any((root / name).exists() for name in names)
 
 
 def _bad(place: Path, reason: str) -> BadDataError:

@@ -12,8 +12,7 @@ from nas_cifar10.config import Config
 from nas_cifar10.data import cifar10
 from nas_cifar10.data.dataset import read
 from nas_cifar10.data.split import DataSet
-from nas_cifar10.errors import NasError
-from nas_cifar10.errors import MissingInputError
+from nas_cifar10.errors import MissingInputError, NasError
 from nas_cifar10.networks.cost import cost
 from nas_cifar10.search.setup import batch_size, resolve, training_step
 from nas_cifar10.space.candidate import Candidate

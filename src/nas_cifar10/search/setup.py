@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 
-from nas_cifar10 import environment
+from nas_cifar10 import environment, yaml_text
 from nas_cifar10.config import Config
 from nas_cifar10.data.dataset import read, read_again
 from nas_cifar10.data.describe import describe, sample
@@ -160,7 +159,7 @@ def training_step(
 def describe_run(study: Study, place: Place, data: DataSet) -> None:
     """Write what is known before the first trial: config, environment, sample pictures."""
     run = place.run
-    config = yaml.safe_dump(study.facts.config, sort_keys=False, allow_unicode=True)
+    config = yaml_text.dump(study.facts.config)
     write_text(run.config, f"# the resolved config of study {study.name!r}\n{config}")
     earlier = read_json(run.environment) if run.environment.exists() else None
     times: dict[str, Any] = {"started_at": now(), "resumed_at": []}

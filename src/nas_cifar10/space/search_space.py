@@ -134,7 +134,7 @@ class SearchSpace:
                 yield self._candidate_of_depth(int(depth), blocks)
 
     def extremes(self) -> tuple[Candidate, Candidate]:
-        """Return the candidate with the fewest and the one with the most work a picture."""
+        """Return the candidate with everything at its smallest, and that at its largest."""
         return self._extreme(min), self._extreme(max)
 
     def _extreme(self, pick: Callable[[Any], Value]) -> Candidate:

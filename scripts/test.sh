@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Formatting, types and tests. Further words are handed to pytest, such as -k retrain.
+source "$(dirname "$0")/setup.sh" dev
+ruff check .
+ruff format --check .
+mypy
+exec pytest "$@"

@@ -1,0 +1,39 @@
+"""What the tests of several rooms need."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from nas_cifar10 import config_file
+from nas_cifar10.config import Config
+
+# The same examples on every machine, however slow it is.
+settings.register_profile("same everywhere", derandomize=True, deadline=None)
+settings.load_profile("same everywhere")
+
+
+@pytest.fixture
+def tiny_config() -> Config:
+    """Return a search of three short trials on 200 digits, the same on every machine."""
+    return config_file.from_plain(
+        {
+            "name": "tiny",
+            "data": {"source": "digits", "limit": 200},
+            "space": {
+                "depth": [1, 2],
+                "channels": [4, 8],
+                "kernel_size": [3],
+                "training": {"learning_rate": {"low": 1e-3, "high": 1e-2, "log": True}},
+            },
+            "training": {"epochs": 2, "batch_size": 64, "precision": "fp32", "threads": 1},
+            "search": {"trials": 3, "cohort": 2, "sampler": {"startup_trials": 1}},
+            "retrain": {"epochs": 2},
+        }
+    )
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Path:
+    """Return a folder for runs that goes away with the test."""
+    return tmp_path / "outputs"

@@ -1,0 +1,210 @@
+"""The space: what is drawn, how much of it there is, and the way from values to candidates."""
+
+import itertools
+import json
+import math
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nas_cifar10.config import SpaceConfig
+from nas_cifar10.space.candidate import Candidate
+from nas_cifar10.space.search_space import (
+    Choice,
+    Dimension,
+    IntegerRange,
+    RealRange,
+    SearchSpace,
+    Value,
+    values_of,
+)
+
+
+def space_of(**written: Any) -> SearchSpace:
+    return SearchSpace.from_config(SpaceConfig.model_validate(written))
+
+
+PLAIN = space_of(training={"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}})
+
+
+def draw(seed: int) -> Any:
+    """Return a `suggest` that draws uniformly."""
+    generator = random.Random(seed)
+
+    def suggest(name: str, dimension: Dimension) -> Value:
+        if isinstance(dimension, RealRange):
+            return generator.uniform(dimension.low, dimension.high)
+        return generator.choice(values_of(dimension))
+
+    return suggest
+
+
+def whole(low: int, high: int, step: int = 1) -> st.SearchStrategy[Any]:
+    """Write a whole-number dimension in each of its three forms."""
+    number = st.integers(0, (high - low) // step).map(lambda steps: low + step * steps)
+    choice = st.lists(number, min_size=1, max_size=3, unique=True)
+    ends = st.tuples(number, number).filter(lambda pair: pair[0] < pair[1])
+    return number | choice | ends.map(lambda pair: {"low": pair[0], "high": pair[1]})
+
+
+def spaces(*, finite: bool) -> st.SearchStrategy[SearchSpace]:
+    rates: st.SearchStrategy[Any] = st.just([0.001, 0.01]) | st.none() | st.just(0.01)
+    if not finite:
+        rates |= st.just({"low": 0.001, "high": 0.1, "log": True})
+    return st.fixed_dictionaries(
+        {
+            "depth": whole(1, 3),
+            "channels": whole(1, 3),
+            "kernel_size": whole(1, 5, step=2),
+            "training": st.fixed_dictionaries(
+                {"learning_rate": rates, "batch_size": st.none() | whole(1, 2)}
+            ),
+        }
+    ).map(lambda written: space_of(**written))
+
+
+SEEDS = st.integers(0, 2**32)
+
+
+@given(spaces(finite=False), SEEDS)
+def test_a_sample_survives_json_with_the_same_fingerprint(space: SearchSpace, seed: int) -> None:
+    candidate = space.sample(draw(seed))
+    read = Candidate.from_json(json.loads(json.dumps(candidate.to_json())))
+    assert read == candidate
+    assert read.fingerprint() == candidate.fingerprint()
+
+
+@given(spaces(finite=False), SEEDS)
+def test_every_dimension_is_asked_once_whatever_the_depth(space: SearchSpace, seed: int) -> None:
+    asked: list[str] = []
+    suggest = draw(seed)
+
+    def note(name: str, dimension: Dimension) -> Value:
+        asked.append(name)
+        value: Value = suggest(name, dimension)
+        return value
+
+    space.sample(note)
+    assert asked == list(space.dimensions)
+
+
+@given(spaces(finite=False), SEEDS)
+def test_values_and_candidate_undo_each_other(space: SearchSpace, seed: int) -> None:
+    candidate = space.sample(draw(seed))
+    values = space.values(candidate)
+    assert values.keys() == space.dimensions.keys()
+    assert space.candidate(values) == candidate
+    assert space.values(space.candidate(values)) == values
+    assert space.used_values(candidate).items() <= values.items()
+
+
+@given(spaces(finite=True))
+def test_the_size_is_the_number_of_distinct_candidates(space: SearchSpace) -> None:
+    found = list(space.enumerate())
+    assert len(found) == space.size()
+    assert len({candidate.fingerprint() for candidate in found}) == len(found)
+
+
+@given(spaces(finite=True), SEEDS)
+def test_every_sample_is_enumerated(space: SearchSpace, seed: int) -> None:
+    assert space.sample(draw(seed)) in set(space.enumerate())
+
+
+@given(SEEDS, SEEDS)
+def test_blocks_that_are_not_used_leave_the_fingerprint_alone(one: int, other: int) -> None:
+    used = {
+        "depth": 2,
+        "block1.channels": 64,
+        "block1.kernel_size": 5,
+        "block2.channels": 16,
+        "block2.kernel_size": 3,
+        "training.learning_rate": 0.001,
+    }
+    fingerprints = set()
+    for suggest in draw(one), draw(other):
+        drawn = {name: suggest(name, dimension) for name, dimension in PLAIN.dimensions.items()}
+        fingerprints.add(PLAIN.candidate(drawn | used).fingerprint())
+    assert len(fingerprints) == 1
+
+
+def test_the_plain_space_has_1548_architectures() -> None:
+    architectures = space_of()
+    assert architectures.size() == 1548 == 6**2 + 6**3 + 6**4
+    assert len({str(c.architecture) for c in architectures.enumerate()}) == 1548
+
+
+def test_a_space_with_a_real_range_is_infinite_and_not_enumerated() -> None:
+    assert PLAIN.size() == math.inf
+    with pytest.raises(ValueError, match="a real range has no list of values"):
+        next(PLAIN.enumerate())
+
+
+def test_shallow_candidates_come_first_in_the_enumeration() -> None:
+    depths = [len(c.architecture.blocks) for c in space_of(depth=[3, 1, 2]).enumerate()]
+    assert depths == sorted(depths)
+
+
+def test_the_plain_space_has_flat_named_dimensions() -> None:
+    assert dict(PLAIN.dimensions) == {
+        "depth": Choice((2, 3, 4)),
+        **{f"block{n}.channels": Choice((16, 32, 64)) for n in range(1, 5)},
+        **{f"block{n}.kernel_size": Choice((3, 5)) for n in range(1, 5)},
+        "training.learning_rate": RealRange(1e-4, 1e-2, log=True),
+    }
+    assert PLAIN.fixed == {}
+
+
+def test_one_value_and_a_list_of_one_are_fixed() -> None:
+    for three in (3, [3]):
+        space = space_of(depth=2, channels=[16], kernel_size=three)
+        assert space.dimensions == {}
+        assert space.size() == 1
+        assert str(space.sample(draw(0)).architecture) == "16-16, kernels 3-3"
+
+
+def test_ranges_of_kernels_hold_odd_numbers_only() -> None:
+    space = space_of(depth=1, channels=16, kernel_size={"low": 3, "high": 7})
+    assert dict(space.dimensions) == {"block1.kernel_size": IntegerRange(3, 7, step=2)}
+    assert [c.architecture.blocks[0].kernel_size for c in space.enumerate()] == [3, 5, 7]
+
+
+def test_a_range_of_whole_numbers_stays_whole_and_one_of_rates_real() -> None:
+    space = space_of(
+        channels={"low": 8, "high": 64, "log": True},
+        training={"learning_rate": {"low": 1, "high": 2}, "batch_size": {"low": 32, "high": 33}},
+    )
+    assert space.dimensions["block1.channels"] == IntegerRange(8, 64, log=True)
+    assert space.dimensions["training.batch_size"] == IntegerRange(32, 33)
+    assert space.dimensions["training.learning_rate"] == RealRange(1.0, 2.0)
+
+
+@given(spaces(finite=True))
+def test_the_extremes_are_the_smallest_and_the_largest(space: SearchSpace) -> None:
+    smallest, largest = space.extremes()
+    everything = set(space.enumerate())
+    assert {smallest, largest} <= everything
+    for candidate, pick in itertools.product(everything, (min, max)):
+        extreme = smallest if pick is min else largest
+        for measure in (_depth, _channels, _kernels):
+            assert pick(measure(candidate), measure(extreme)) == measure(extreme)
+
+
+def _depth(candidate: Candidate) -> int:
+    return len(candidate.architecture.blocks)
+
+
+def _channels(candidate: Candidate) -> int:
+    return sum(block.channels for block in candidate.architecture.blocks)
+
+
+def _kernels(candidate: Candidate) -> int:
+    return sum(block.kernel_size for block in candidate.architecture.blocks)
+
+
+def test_the_extremes_of_the_plain_space() -> None:
+    smallest, largest = PLAIN.extremes()
+    assert str(smallest.architecture) == "16-16, kernels 3-3"
+    assert str(largest.architecture) == "64-64-64-64, kernels 5-5-5-5"

@@ -1,0 +1,293 @@
+"""At least two bad configs for every rule of docs/configuration.md, each with one clear message."""
+
+import re
+import runpy
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from nas_cifar10.config_file import load
+from nas_cifar10.errors import ConfigError
+
+SCRIPT = Path(__file__).parents[1] / "scripts" / "write_configuration.py"
+RULE_NAMES: list[str] = runpy.run_path(str(SCRIPT))["rule_names"]()
+
+GOOD = """\
+name: good
+data: {source: image_folder}
+space:
+  training: {learning_rate: {low: 1e-4, high: 1e-2}}
+search:
+  baseline:
+    architecture: {blocks: [{channels: 16, kernel_size: 3}, {channels: 32, kernel_size: 5}]}
+    training: {learning_rate: 1e-3}
+"""
+BLOCKS = "search.baseline.architecture.blocks"
+
+# Rules about one key: what must not be set; the message opens with the key.
+KEYS: dict[str, tuple[str, ...]] = {
+    "name": ("name=", "name=3", "name=' '", f"name={'x' * 201}", 'name="a\\nb"', 'name="\\0"'),
+    "seed": ("seed=-1", "seed=4294967296", "seed=1.5", "seed=x"),
+    "data": ("data=", "data=digits", "data=[digits]"),
+    "data.source": ("data.source=mnist", "data.source=", "data={root: data}"),
+    "data.root": ('data.root=""', "data.root=3", 'data.root="a\\0"', "data.root=" + "x" * 1001),
+    "data.image_size": ("data.image_size=1", "data.image_size=1025", "data.image_size=32.0"),
+    "data.validation_images": (
+        "data.validation_images=0",
+        "data.validation_images=1.0",
+        "data.validation_images=-0.1",
+        "data.validation_images=all",
+    ),
+    "data.test_images": ("data.test_images=-1", "data.test_images=0.0", "data.test_images="),
+    "data.limit": ("data.limit=0", "data.limit=0.5", "data.limit=-1"),
+    "data.on_bad_image": ("data.on_bad_image=ignore", "data.on_bad_image=false"),
+    "space": ("space=", "space=[2, 3]", "space=plain"),
+    "space.depth": ("space.depth=0", "space.depth=[2, 11]", "space.depth={low: 0, high: 3}"),
+    "space.channels": ("space.channels=[0, 16]", "space.channels=4097", "space.channels=16.0"),
+    "space.kernel_size": (
+        "space.kernel_size=[3, 4]",
+        "space.kernel_size=33",
+        "space.kernel_size={low: 2, high: 5}",
+    ),
+    "space.training": ("space.training=", "space.training=0.01"),
+    "space.training.learning_rate": (
+        "space.training.learning_rate={low: 0, high: 1}",
+        "space.training.learning_rate={low: -0.1, high: 1}",
+        "space.training.learning_rate=[1e-3, 101]",
+        "space.training.learning_rate=.nan",
+        "space.training.learning_rate=fast",
+    ),
+    "space.training.batch_size": (
+        "space.training.batch_size=[32, 0]",
+        "space.training.batch_size=100001",
+        "space.training.batch_size={low: 1.5, high: 3}",
+    ),
+    "training": ("training=", "training=5"),
+    "training.epochs": ("training.epochs=0", "training.epochs=10001", "training.epochs=5.0"),
+    "training.batch_size": ("training.batch_size=0", "training.batch_size=[32]"),
+    "training.learning_rate": (
+        "training.learning_rate=0",
+        "training.learning_rate=.inf",
+        "training.learning_rate=1e-3x",
+    ),
+    "training.optimizer": ("training.optimizer=sgd", "training.optimizer="),
+    "training.precision": ("training.precision=fp16", "training.precision=32"),
+    "training.threads": ("training.threads=0", "training.threads=all", "training.threads=1025"),
+    "search": ("search=", "search=[]"),
+    "search.trials": ("search.trials=0", "search.trials=ten", "search.trials=1000000001"),
+    "search.cohort": ("search.cohort=0", "search.cohort=2.5"),
+    "search.objective": ("search.objective=loss", "search.objective=[accuracy]"),
+    "search.sampler": ("search.sampler=tpe", "search.sampler="),
+    "search.sampler.name": ("search.sampler.name=grid", "search.sampler.name=TPE"),
+    "search.sampler.startup_trials": (
+        "search.sampler.startup_trials=0",
+        "search.sampler.startup_trials=true",
+    ),
+    "search.schedule": ("search.schedule=none", "search.schedule=[hyperband]"),
+    "search.schedule.name": ("search.schedule.name=asha", "search.schedule.name="),
+    "search.schedule.reduction_factor": (
+        "search.schedule.reduction_factor=1",
+        "search.schedule.reduction_factor=101",
+    ),
+    "search.workers": ("search.workers=2", "search.workers=0", "search.workers=all"),
+    "search.baseline": ("search.baseline=small", "search.baseline=[16, 3]"),
+    "search.baseline.architecture": (
+        "search.baseline.architecture=",
+        "search.baseline={training: {learning_rate: 1e-3}}",
+    ),
+    BLOCKS: (f"{BLOCKS}=[]", f"{BLOCKS}=16-32", "search.baseline.architecture={}"),
+    f"{BLOCKS}.N.kind": (
+        f"{BLOCKS}=[{{kind: pool, channels: 16, kernel_size: 3}}]",
+        f"{BLOCKS}=[{{kind: , channels: 16, kernel_size: 3}}]",
+    ),
+    f"{BLOCKS}.N.channels": (
+        f"{BLOCKS}=[{{channels: 0, kernel_size: 3}}]",
+        f"{BLOCKS}=[{{kernel_size: 3}}]",
+    ),
+    f"{BLOCKS}.N.kernel_size": (
+        f"{BLOCKS}=[{{channels: 16, kernel_size: 4}}]",
+        f"{BLOCKS}=[{{channels: 16, kernel_size: '3'}}]",
+    ),
+    "search.baseline.training": ("search.baseline.training=", "search.baseline.training=1e-3"),
+    "search.baseline.training.learning_rate": (
+        "search.baseline.training.learning_rate=0",
+        "search.baseline.training.learning_rate=[1e-3]",
+    ),
+    "search.baseline.training.batch_size": (
+        "search.baseline.training.batch_size=0",
+        "search.baseline.training.batch_size=64.0",
+    ),
+    "retrain": ("retrain=", "retrain=30"),
+    "retrain.epochs": ("retrain.epochs=0", "retrain.epochs=1e2"),
+    "retrain.monitor": ("retrain.monitor=train", "retrain.monitor=false"),
+    "retrain.test": ("retrain.test=no", "retrain.test=0", "retrain.test="),
+}
+
+# Rules about many keys: the message opens with the key that was set.
+FORMS: dict[str, tuple[str, ...]] = {
+    "choices": ("space.depth=[]", "space.channels=[16, 16]", "space.training.batch_size=[8, 8]"),
+    "ranges": (
+        "space.depth={low: 3, high: 2}",
+        "space.channels={low: 16}",
+        "space.kernel_size={low: 3, high: 5, step: 2}",
+        "space.training.batch_size={low: 8, high: 64, log: 1}",
+    ),
+    "known_keys": ("training.lr=0.1", "epochs=3", "search.max_minutes=3", "data.value=1"),
+}
+
+# Rules about `--set` itself: the message opens with all of it.
+SETS: dict[str, tuple[str, ...]] = {
+    "set_form": ("search.trials", "=3", "search..trials=3", "name='x"),
+    "set_reaches_keys": ("name.x=1", "space.training.learning_rate.low.x=1"),
+}
+
+# Rules between keys: what is set together, and the key that the message opens with.
+TOGETHER: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    "pools_fit": (
+        ("space.depth", ("data.image_size=8",)),
+        ("space.depth", ("space.depth=[2, 6]",)),
+    ),
+    "searched_or_set": (
+        ("training.learning_rate", ("training.learning_rate=1e-3",)),
+        (
+            "training.batch_size",
+            (
+                "training.batch_size=64",
+                "space.training.batch_size=[64, 128]",
+                "search.baseline.training.batch_size=64",
+            ),
+        ),
+    ),
+    "kernels_are_not_logarithmic": (
+        ("space.kernel_size.log", ("space.kernel_size={low: 3, high: 5, log: true}",)),
+        ("space.kernel_size.log", ("space.kernel_size={low: 1, high: 31, log: true}",)),
+    ),
+    "exhaustive_is_finite": (
+        ("search.sampler.name", ("search.sampler.name=exhaustive",)),
+        (
+            "search.sampler.name",
+            (
+                "search.sampler={name: exhaustive}",
+                "space.training.learning_rate={low: 1e-4, high: 1, log: true}",
+            ),
+        ),
+    ),
+    "test_stays_unread": (
+        ("retrain.monitor", ("retrain.test=false",)),
+        ("retrain.monitor", ("retrain={test: false, monitor: test}",)),
+    ),
+    "baseline_in_space": (
+        (BLOCKS, ("space.depth=[3, 4]",)),
+        (f"{BLOCKS}.0.channels", ("space.channels=32",)),
+        (f"{BLOCKS}.1.kernel_size", ("space.kernel_size=3",)),
+        ("search.baseline.training.learning_rate", ("search.baseline.training={}",)),
+        (
+            "search.baseline.training.batch_size",
+            ("search.baseline.training.batch_size=64",),
+        ),
+    ),
+}
+
+# Rules about the file: its bytes, and what the message says after the place.
+FILES: dict[str, tuple[tuple[str, bytes], ...]] = {
+    "file_is_text": (
+        (":9: is not UTF-8 text", GOOD.encode() + b"# \xff\n"),
+        (":1: is not UTF-8 text", GOOD.encode("utf-16")),
+        (": is larger than", GOOD.encode() + b"#" * 100_000),
+        (":9: not valid YAML", GOOD.encode() + b"retrain: {epochs: 3"),
+        (":9: not valid YAML: character U+0000", GOOD.encode() + b"\0"),
+    ),
+    "file_is_a_mapping": (
+        (": is empty", b""),
+        (": is empty", b"# nothing yet\n"),
+        (": must be a mapping of keys", b"- name: x\n"),
+        (":9: one document a file", GOOD.encode() + b"---\nname: y\n"),
+    ),
+    "known_keys": ((":9: dta: no such key; did you mean data?", GOOD.encode() + b"dta: 3\n"),),
+    "keys_once": (
+        (":9: name: given twice, on lines 1 and 9", GOOD.encode() + b"name: y\n"),
+        (":9: retrain.epochs: given twice", GOOD.encode() + b"retrain: {epochs: 3, epochs: 3}\n"),
+    ),
+    "no_anchors_or_tags": (
+        (":9: anchors and aliases", GOOD.encode() + b"seed: &x 3\n"),
+        (":9: anchors and aliases", GOOD.encode() + b"seed: *x\n"),
+        (":9: tags are not allowed", GOOD.encode() + b"seed: !!python/name:os.system\n"),
+    ),
+    "sane_sizes": (
+        (":9: nested more than 20 levels", GOOD.encode() + b"seed: " + b"[" * 5000),
+        (":9: a number has at most 40 digits", GOOD.encode() + b"seed: " + b"9" * 5000),
+    ),
+    "name": ((":1: name: is required", GOOD.replace("name: good", "seed: 1").encode()),),
+    "data": ((":1: data: is required", GOOD.replace("data: {", "retrain: {} # {").encode()),),
+}
+
+
+@dataclass(frozen=True)
+class Bad:
+    """One bad config: a file, overrides, and how the message goes on after the file's name."""
+
+    rule: str
+    says: str
+    overrides: tuple[str, ...] = ()
+    content: bytes = GOOD.encode()
+
+
+TABLE = [
+    *(
+        Bad(rule, rule.replace(".N.", ".0."), (override,))
+        for rule, overrides in KEYS.items()
+        for override in overrides
+    ),
+    *(
+        Bad(rule, override.partition("=")[0], (override,))
+        for rule, overrides in FORMS.items()
+        for override in overrides
+    ),
+    *(
+        Bad(rule, f"{override}: ", (override,))
+        for rule, overrides in SETS.items()
+        for override in overrides
+    ),
+    *(
+        Bad(rule, f"{key}: ", overrides)
+        for rule, entries in TOGETHER.items()
+        for key, overrides in entries
+    ),
+    *(
+        Bad(rule, says, content=content)
+        for rule, entries in FILES.items()
+        for says, content in entries
+    ),
+]
+
+
+def test_the_config_that_the_bad_ones_are_made_from_is_good(tmp_path: Path) -> None:
+    path = tmp_path / "good.yaml"
+    path.write_text(GOOD)
+    load(path)
+
+
+@pytest.mark.parametrize("bad", TABLE, ids=lambda bad: f"{bad.rule}-{bad.says}"[:60])
+def test_a_bad_config_gets_one_clear_message_and_exit_code_2(bad: Bad, tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_bytes(bad.content)
+    with pytest.raises(ConfigError) as caught:
+        load(path, bad.overrides)
+    assert caught.value.exit_code == 2
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.isprintable()
+    assert message.startswith((str(path), "--set "))
+    without_file = message.removeprefix(str(path)).removeprefix("--set ")
+    without_line = re.sub(r"^:\d+: ", "", without_file)
+    assert without_file.startswith(bad.says) or without_line.startswith(bad.says)
+
+
+@pytest.mark.parametrize("rule", RULE_NAMES)
+def test_every_rule_in_the_docs_has_at_least_two_bad_configs(rule: str) -> None:
+    assert sum(bad.rule == rule for bad in TABLE) >= 2
+
+
+def test_every_entry_of_the_table_names_a_rule() -> None:
+    assert {bad.rule for bad in TABLE} <= set(RULE_NAMES)

@@ -1,0 +1,211 @@
+"""The command line as a user meets it: output, files, exit codes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from nas_cifar10.cli import app
+from nas_cifar10.search import driver
+from nas_cifar10.segment import Failed
+
+TINY = """\
+name: tiny run
+data: {source: digits, limit: 200}
+space:
+  depth: [1, 2]
+  channels: [4, 8]
+  kernel_size: 3
+  training: {learning_rate: {low: 1e-3, high: 1e-2, log: true}}
+training: {epochs: 2, batch_size: 32, precision: fp32, threads: 1}
+search: {trials: 4, cohort: 2}
+retrain: {epochs: 2}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    return tmp_path
+
+
+def nas(*words: str) -> Result:
+    return CliRunner().invoke(app, words)
+
+
+def refused(code: int, *words: str) -> str:
+    result = nas(*words)
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    return result.stderr
+
+
+@pytest.mark.parametrize("words", [["--help"], ["validate", "tiny.yaml"]])
+def test_help_and_validate_import_neither_torch_nor_optuna(folder: Path, words: list[str]) -> None:
+    code = (
+        "import sys\n"
+        "from nas_cifar10.cli import app\n"
+        f"app({words!r}, standalone_mode=False)\n"
+        "sys.exit(bool({'torch', 'optuna'} & set(sys.modules)))\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=folder, capture_output=True)
+
+
+def test_report_imports_no_torch(folder: Path) -> None:
+    code = "import sys; import nas_cifar10.cli_report; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=folder, capture_output=True)
+
+
+def test_the_version_is_printed() -> None:
+    assert nas("--version").stdout.startswith("nas-cifar10 ")
+
+
+def test_validate_says_how_large_the_space_is(folder: Path) -> None:
+    result = nas("validate", "tiny.yaml", "--set", "space.training.learning_rate=0.01")
+    assert (result.exit_code, result.stdout) == (0, "tiny.yaml: valid; 6 candidates, 4 trials\n")
+
+
+def test_a_run_leaves_every_file_and_ends_with_a_table(folder: Path) -> None:
+    result = nas("run", "--config", "tiny.yaml")
+    assert result.exit_code == 0, result.output
+    run = folder / "outputs" / "tiny-run"
+    names = {str(p.relative_to(run)) for p in run.rglob("*") if p.is_file()}
+    assert names >= {
+        "config.yaml",
+        "environment.json",
+        "study.db",
+        "data.json",
+        "search.json",
+        "pictures.npz",
+        "best.json",
+        "trials.csv",
+        "curves.csv",
+        "run.log",
+        "retrain/checkpoint.pt",
+        "retrain/model.pt",
+        "retrain/model.json",
+        "retrain/history.csv",
+        "retrain/metrics.json",
+        "retrain/predictions.npz",
+        "figures/confusion_matrix.png",
+        "figures/training_loss.png",
+    }
+    assert not any(name.startswith(("trials/", ".")) for name in names)
+    assert "test" in result.stdout
+    assert result.stdout.rstrip().endswith("results in outputs/tiny-run")
+
+
+def test_the_same_command_twice_gives_the_same_numbers(folder: Path) -> None:
+    for name in ("a", "b"):
+        assert nas("search", "--config", "tiny.yaml", "--run", name, "-q").exit_code == 0
+    assert (folder / "a/best.json").read_bytes() == (folder / "b/best.json").read_bytes()
+    assert _numbers(folder / "a/trials.csv") == _numbers(folder / "b/trials.csv")
+
+
+def _numbers(path: Path) -> list[list[str]]:
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    keep = [i for i, name in enumerate(rows[0]) if not name.endswith(("_seconds", "_at", "_ms"))]
+    return [[row[i] for i in keep] for row in rows]
+
+
+def test_an_existing_run_is_refused_with_both_ways_out(folder: Path) -> None:
+    assert nas("search", "--config", "tiny.yaml").exit_code == 0
+    before = (folder / "outputs/tiny-run/study.db").read_bytes()
+    message = refused(73, "search", "--config", "tiny.yaml")
+    assert "--resume" in message
+    assert "--overwrite" in message
+    assert (folder / "outputs/tiny-run/study.db").read_bytes() == before
+    assert nas("search", "--config", "tiny.yaml", "--overwrite").exit_code == 0
+
+
+def test_resume_needs_no_config_and_adds_no_trial_to_a_finished_study(folder: Path) -> None:
+    assert nas("search", "--config", "tiny.yaml").exit_code == 0
+    before = (folder / "outputs/tiny-run/trials.csv").read_bytes()
+    assert nas("search", "--resume").exit_code == 0
+    assert (folder / "outputs/tiny-run/trials.csv").read_bytes() == before
+    more = nas("search", "--resume", "--set", "search.trials=5", "--json")
+    assert json.loads(more.stdout)["trials"]["requested"] == 5
+
+
+def test_resume_with_another_identity_is_refused_and_changes_nothing(folder: Path) -> None:
+    assert nas("search", "--config", "tiny.yaml").exit_code == 0
+    before = (folder / "outputs/tiny-run/study.db").read_bytes()
+    message = refused(
+        78, "search", "--config", "tiny.yaml", "--resume", "--set", "training.epochs=3"
+    )
+    assert "training.epochs: 2 in the study, 3 now" in message
+    assert (folder / "outputs/tiny-run/study.db").read_bytes() == before
+
+
+def test_resume_where_nothing_is_starts_afresh(folder: Path) -> None:
+    assert nas("search", "--config", "tiny.yaml", "--resume").exit_code == 0
+
+
+def test_a_study_elsewhere_leads_to_its_run(folder: Path) -> None:
+    odd = "stüdy {1} 50%?.db"
+    assert nas("search", "--config", "tiny.yaml", "--study-db", odd).exit_code == 0
+    assert (folder / odd).is_file()
+    result = nas("retrain", "--study-db", odd, "--set", "retrain.epochs=1", "--json")
+    assert json.loads(result.stdout)["epochs"] == 1
+    assert (folder / "outputs/tiny-run/retrain/model.pt").is_file()
+
+
+def test_retrain_of_a_numbered_trial_follows_the_latest_run(folder: Path) -> None:
+    assert nas("search", "--config", "tiny.yaml").exit_code == 0
+    result = nas("retrain", "--trial", "1", "--json")
+    assert json.loads(result.stdout)["trial"] == 1
+    assert "run: outputs/tiny-run" in result.stderr
+    assert "0 to 3, got 9" in refused(2, "retrain", "--trial", "9")
+
+
+def test_a_dry_run_writes_nothing(folder: Path) -> None:
+    result = nas("search", "--config", "tiny.yaml", "--dry-run")
+    assert result.exit_code == 0
+    assert "smallest" in result.stdout
+    assert "largest" in result.stdout
+    assert sorted(path.name for path in folder.iterdir()) == ["tiny.yaml"]
+
+
+def test_data_describes_the_pictures(folder: Path) -> None:
+    result = nas("data", "--config", "tiny.yaml")
+    assert result.exit_code == 0
+    assert "majority class, test" in result.stdout
+    assert sorted(path.name for path in folder.iterdir()) == ["tiny.yaml"]
+
+
+def test_what_is_missing_is_named(folder: Path) -> None:
+    assert "no such config file" in refused(66, "search", "--config", "none.yaml")
+    assert "no run here" in refused(66, "report")
+    assert "holds no run" in refused(66, "report", "--run", "nowhere")
+    assert "no such study database" in refused(66, "retrain", "--study-db", "none.db")
+    assert "--config FILE is required" in refused(2, "search")
+    assert "name one of the two" in refused(2, "report", "--run", "a", "--study-db", "b")
+    assert "name one of the two" in refused(
+        2, "search", "--config", "tiny.yaml", "--resume", "--overwrite"
+    )
+
+
+def test_bad_data_leave_no_folder_behind(folder: Path) -> None:
+    (folder / "pictures/train/cat").mkdir(parents=True)
+    (folder / "pictures/train/dog").mkdir(parents=True)
+    for name in ("cat/a.png", "dog/b.png"):
+        (folder / "pictures/train" / name).write_bytes(b"no picture")
+    words = ["--set", "data={source: image_folder, root: pictures}"]
+    message = refused(65, "search", "--config", "tiny.yaml", *words)
+    assert "a.png: " in message
+    assert "b.png: " in message
+    assert not (folder / "outputs").exists()
+
+
+def test_a_search_in_which_every_trial_fails_says_so(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = Failed("diverged: not a finite number in epoch 1", ())
+    monkeypatch.setattr(driver, "train_segment", lambda *words: failed)
+    message = refused(3, "run", "--config", "tiny.yaml")
+    assert "diverged: not a finite number in epoch 1" in message
+    assert json.loads((folder / "outputs/tiny-run/search.json").read_text())["best"] is None
