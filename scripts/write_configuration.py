@@ -232,7 +232,8 @@ def _default(field: FieldInfo) -> str:
 
 def _meaning(field: FieldInfo) -> str:
     words = field.description or (type(field.default).__doc__ or "").partition("\n")[0]
-    return words[:1].lower() + words[1:].rstrip(".")
+    lowered = words[:1].lower() if words[1:2].islower() else words[:1]
+    return lowered + words[1:].rstrip(".")
 
 
 def main(arguments: list[str]) -> int:

@@ -38,9 +38,19 @@ class Outputs:
         return float(F.cross_entropy(self.logits.double(), self.labels))
 
     @property
+    def probabilities(self) -> Tensor:
+        """(N, classes) float32; every verdict is taken from these, as they are what is stored."""
+        return self.logits.softmax(1)
+
+    @property
+    def predicted(self) -> Tensor:
+        """(N,): the most likely class, of equally likely ones the first."""
+        return self.probabilities.argmax(1)
+
+    @property
     def accuracy(self) -> float:
         """Share of pictures whose most likely class is right."""
-        return float((self.logits.argmax(1) == self.labels).double().mean())
+        return float((self.predicted == self.labels).double().mean())
 
 
 def train_epochs(

@@ -25,7 +25,7 @@ def wilson_interval(right: int, total: int) -> list[float]:
     share, z2 = right / total, _Z95**2
     centre = (share + z2 / (2 * total)) / (1 + z2 / total)
     half = _Z95 / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
-    return [max(0.0, centre - half), min(1.0, centre + half)]
+    return [max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))]
 
 
 def renormalised(probabilities: Probabilities) -> npt.NDArray[np.float64]:

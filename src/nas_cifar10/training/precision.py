@@ -7,6 +7,7 @@ gives other numbers, so whoever trains reads what was resolved.
 import logging
 import os
 import platform
+import re
 import statistics
 import time
 from collections.abc import Callable
@@ -19,7 +20,8 @@ from nas_cifar10.errors import ConfigError
 log = logging.getLogger(__name__)
 
 MIN_SPEEDUP = 1.3
-PROBE_RUNS = 5
+PROBE_TURNS = 5
+STEPS_A_TURN = 3
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
@@ -50,13 +52,21 @@ def resolve_device(requested: str) -> torch.device:
     return torch.device(requested)
 
 
-def stored_device(name: str) -> torch.device:
-    """Return the device a study was made on, or with a warning the best one there is here."""
+def stored_device(made_on: str, requested: str | None = None) -> torch.device:
+    """Return the device asked for, or else the one a study was made on, or else the best there is.
+
+    Raises:
+        ConfigError: as `resolve_device`, of the one asked for.
+    """
     try:
-        return resolve_device(name)
+        device = resolve_device(requested or made_on)
     except ConfigError:
-        log.warning("this machine has no %s; numbers will differ from those of the study", name)
-        return resolve_device("auto")
+        if requested is not None:
+            raise
+        device = resolve_device("auto")
+    if device.type != made_on:
+        log.warning("the study was made on %s, not on %s: numbers differ", made_on, device.type)
+    return device
 
 
 def resolve_threads(requested: str | int, workers: int) -> int:
@@ -74,7 +84,7 @@ def num_cores() -> int:
 
 
 def resolve_precision(
-    requested: str, device: torch.device, step: Callable[[str], None]
+    requested: str, device: torch.device, prepare: Callable[[], Callable[[str], None]]
 ) -> tuple[str, float | None]:
     """Return `fp32` or `bf16`, and how much faster bf16 was measured where it was.
 
@@ -82,14 +92,26 @@ def resolve_precision(
     least 1.3x as fast: bf16 is no gain everywhere it works.
 
     Args:
-        step: Runs one training step of the space's largest network in the format it is given.
+        prepare: Builds the space's largest network and returns what runs one training step of it
+            in the format it is given. Where that does not fit into memory, the answer is fp32.
     """
     if requested != "auto":
         return requested, None
     if not has_native_bf16(device):
         return "fp32", None
-    speedup = _speedup(step, device)
+    try:
+        speedup = _speedup(prepare(), device)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return "fp32", None
     return ("bf16" if speedup >= MIN_SPEEDUP else "fp32"), round(speedup, 2)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Say whether memory ran out, in whichever of its ways torch tells."""
+    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return known or bool(re.search("can't allocate memory|out of memory", str(error)))
 
 
 def has_native_bf16(device: torch.device) -> bool:
@@ -103,17 +125,23 @@ def has_native_bf16(device: torch.device) -> bool:
 
 
 def _speedup(step: Callable[[str], None], device: torch.device) -> float:
-    """Time both formats in turns, so that a busy machine disturbs both alike."""
-    seconds: dict[str, list[float]] = {"fp32": [], "bf16": []}
-    for run in range(PROBE_RUNS + 1):
-        for precision, measured in seconds.items():
-            started = time.perf_counter()
-            step(precision)
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            if run > 0:  # the first step of each format prepares kernels
-                measured.append(time.perf_counter() - started)
-    return statistics.median(seconds["fp32"]) / statistics.median(seconds["bf16"])
+    """Return the median of how many times faster bf16 was, turn by turn.
+
+    The two formats take turns and are compared within a turn, so that a busy machine, which slows
+    some turns down and not others, disturbs both alike.
+    """
+    _time(step, "fp32", device), _time(step, "bf16", device)  # the first steps prepare kernels
+    turns = [_time(step, "fp32", device) / _time(step, "bf16", device) for _ in range(PROBE_TURNS)]
+    return statistics.median(turns)
+
+
+def _time(step: Callable[[str], None], precision: str, device: torch.device) -> float:
+    started = time.perf_counter()
+    for _ in range(STEPS_A_TURN):
+        step(precision)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - started
 
 
 def processor() -> str:

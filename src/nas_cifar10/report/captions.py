@@ -1,0 +1,72 @@
+"""What a figure stands on, in words; draws nothing."""
+
+from nas_cifar10.report.facts import Facts
+from nas_cifar10.report.ink import shorten
+
+STATES = ("pruned", "failed", "infeasible", "repeated", "running")
+
+
+def num_trials(facts: Facts) -> str:
+    """Return `4 complete of 10 trials`, and what became of the others."""
+    trials = facts.trials or ()
+    counts = {state: sum(trial.state == state for trial in trials) for state in STATES}
+    others = ", ".join(f"{count:,} {state}" for state, count in counts.items() if count)
+    head = f"{len(facts.complete):,} complete of {counted(facts.num_requested, 'trial')}"
+    return f"{head} ({others})" if others else head
+
+
+def run(facts: Facts) -> str:
+    """Return the run's name, where its pictures come from and how many there are."""
+    words = [shorten(facts.name, 50)]
+    if facts.config is not None:
+        words.append(facts.config.data.source)
+    if facts.data is not None:
+        totals = facts.data.totals
+        parts = ", ".join(f"{totals[part]:,} {part}" for part in ("train", "validation", "test"))
+        words.append(f"pictures: {parts}")
+    return " · ".join(words)
+
+
+def search(facts: Facts) -> str:
+    """Return the caption of a figure of the search."""
+    return f"{num_trials(facts)}; {facts.objective} on validation.\n{run(facts)}"
+
+
+def retrain(facts: Facts) -> str:
+    """Return the caption of a figure of the retrain's epochs: on what, and what was monitored."""
+    assert facts.history is not None
+    monitor, num_epochs = facts.history.monitor, len(facts.history.epochs)
+    if monitor == "validation":
+        told = f"trained on train; watched on {_num_pictures(facts, 'validation')}validation"
+    else:
+        told = "trained on train + validation"
+    if monitor == "test":
+        test = _num_pictures(facts, "test")
+        told += f".\nTest (monitor only, {test}pictures): nothing was chosen by it"
+    if monitor is None:
+        told += "; no other pictures were watched"
+    which = f"trial {facts.metrics.trial}, " if facts.metrics else ""
+    so_far = "" if facts.metrics else " so far"
+    return f"Retrain: {which}{counted(num_epochs, 'epoch')}{so_far}, {told}.\n{run(facts)}"
+
+
+def measured(facts: Facts) -> str:
+    """Return the caption of a figure of the final measurement."""
+    metrics = facts.metrics
+    assert metrics is not None
+    assert metrics.scores is not None
+    low, high = metrics.scores.accuracy_ci95
+    num = sum(sum(row) for row in metrics.confusion_matrix or ())
+    after = f"after {counted(metrics.epochs, 'epoch')} (trial {metrics.trial})"
+    accuracy = f"accuracy {metrics.scores.accuracy:.3f} [{low:.3f}, {high:.3f}]"
+    majority = f"majority class {metrics.scores.majority_accuracy:.3f}"
+    return f"{num:,} {metrics.part} pictures {after}: {accuracy}; {majority}.\n{run(facts)}"
+
+
+def counted(num: int, thing: str) -> str:
+    """Return `1 trial`, `1,200 trials`."""
+    return f"{num:,} {thing}" if num == 1 else f"{num:,} {thing}s"
+
+
+def _num_pictures(facts: Facts, part: str) -> str:
+    return f"{facts.data.totals[part]:,} " if facts.data else ""

@@ -1,0 +1,71 @@
+"""Every figure by name, and how they get into the run folder; knows no single figure's drawing."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from nas_cifar10.errors import CannotCreateError
+from nas_cifar10.report import figures_data, figures_model, figures_search, figures_space
+from nas_cifar10.report.facts import Facts
+from nas_cifar10.runs import write_atomic
+
+Draw: TypeAlias = Callable[[Facts], Figure | str]
+
+FIGURES: dict[str, Draw] = {
+    "class_distribution": figures_data.class_distribution,
+    "samples": figures_data.samples,
+    "optimization_history": figures_search.optimization_history,
+    "intermediate_values": figures_search.intermediate_values,
+    "importance": figures_search.importance,
+    "parallel_coordinate": figures_space.parallel_coordinate,
+    "slice": figures_space.slice_,
+    "training_loss": figures_model.training_loss,
+    "training_accuracy": figures_model.training_accuracy,
+    "training_auc": figures_model.training_auc,
+    "classification_report": figures_model.classification_report,
+    "confusion_matrix": figures_model.confusion_matrix,
+}
+
+_DOTS_AN_INCH = 150
+
+
+def draw(facts: Facts, folder: Path) -> dict[str, str]:
+    """Write every figure that can be drawn as a PNG, and remove the old ones of the others.
+
+    Returns:
+        Why each of the others is left out, by its name.
+
+    Raises:
+        CannotCreateError, StorageError: a file cannot be written or removed.
+    """
+    left_out = {}
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # a user's matplotlibrc does not change what a run looks like
+        for name, make in FIGURES.items():
+            path, figure = folder / f"{name}.png", make(facts)
+            if isinstance(figure, str):
+                left_out[name] = figure
+                _remove(path)
+            else:
+                write_atomic(path, png(figure))
+    return left_out
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as the same bytes each time."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=_DOTS_AN_INCH, metadata={"Software": None})
+    return content.getvalue()
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except NotADirectoryError:
+        pass
+    except OSError as error:
+        raise CannotCreateError(f"{path}: cannot be removed: {error.strerror}") from error

@@ -1,0 +1,178 @@
+"""A run folder's files as facts, each checked as it is read; draws nothing, writes nothing."""
+
+import csv
+import io
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from nas_cifar10 import config_file
+from nas_cifar10.errors import BadDataError, MissingInputError
+from nas_cifar10.report.facts import (
+    Curve,
+    Data,
+    Environment,
+    Facts,
+    History,
+    Metrics,
+    Samples,
+    Search,
+    Trial,
+    finite_or_nan,
+)
+from nas_cifar10.runs import RunFolder, read_csv, read_json
+
+Part = TypeVar("Part")
+Row = dict[str, str]
+
+_COLUMNS = ("state", "reason", "kind", "validation_accuracy", "epochs", "parameters", "macs")
+_OTHER = {"trial", "fingerprint", "worker", "validation_macro_f1", *_COLUMNS}
+_CLOCK = ("_seconds", "_at", "_ms")
+
+# What reading a file raises when it holds something else than it should.
+_DAMAGE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    EOFError,
+    OSError,
+    RuntimeError,
+    OverflowError,
+    MemoryError,
+    csv.Error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+def gather(run: RunFolder) -> Facts:
+    """Read what the run has written so far.
+
+    Raises:
+        BadDataError: a file is there and does not hold what it should.
+    """
+    config = _part(run.config, config_file.load)
+    objective = f"validation_{config.search.objective if config else 'accuracy'}"
+    return Facts(
+        folder=run.root,
+        config=config,
+        environment=_part(run.environment, lambda path: _json(path, Environment)),
+        data=_part(run.data, lambda path: _json(path, Data)),
+        samples=_part(run.pictures, _samples),
+        search=_part(run.search, lambda path: _json(path, Search)),
+        trials=_part(run.trials, lambda path: _trials(path, objective)),
+        curves=_part(run.curves, lambda path: _curves(path, objective)),
+        history=_part(run.retrain.history, _history),
+        metrics=_part(run.retrain.metrics, _metrics),
+    )
+
+
+def _part(path: Path, read: Callable[[Path], Part]) -> Part | None:
+    try:
+        return read(path)
+    except MissingInputError:
+        return None
+    except _DAMAGE as error:
+        raise BadDataError(
+            f"{path}: is damaged: {_why(error, path)}; remove it to report without it"
+        ) from error
+
+
+def _why(error: Exception, path: Path) -> str:
+    """Say in one line what was wrong."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        rule = first["msg"].removeprefix("Value error, ")
+        return f"{place}: {rule}" if place else rule
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    lines = str(error).removeprefix(f"{path}:").strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _json(path: Path, kind: type[Part]) -> Part:
+    return TypeAdapter(kind).validate_python(read_json(path))
+
+
+def _metrics(path: Path) -> Metrics:
+    values = read_json(path)
+    part = next((name for name in ("test", "validation") if name in values), None)
+    scores = values[part] if part else None
+    return TypeAdapter(Metrics).validate_python({**values, "part": part, "scores": scores})
+
+
+def _table(path: Path) -> list[Row]:
+    rows = read_csv(path)
+    for number, row in enumerate(rows, start=2):
+        if None in row or None in row.values():
+            raise ValueError(f"line {number} does not have one cell a column")
+    return rows
+
+
+def _trials(path: Path, objective: str) -> tuple[Trial, ...]:
+    read = TypeAdapter(Trial)
+    rows = (read.validate_python(_trial(row, objective)) for row in _table(path))
+    return tuple(sorted(rows, key=lambda trial: trial.number))
+
+
+def _trial(row: Row, objective: str) -> dict[str, Any]:
+    given = {key: row[key] or None for key in _COLUMNS}
+    searched = [key for key in row if key not in _OTHER and not key.endswith(_CLOCK)]
+    return {
+        **given,
+        "number": row["trial"],
+        "reason": row["reason"],
+        "objective": row[objective] or None,
+        "values": {key: row[key] for key in searched if row[key]},
+    }
+
+
+def _curves(path: Path, objective: str) -> dict[int, Curve]:
+    rows: dict[int, list[Row]] = {}
+    for row in _table(path):
+        rows.setdefault(int(row["trial"]), []).append(row)
+    return {trial: _curve(part, objective) for trial, part in rows.items()}
+
+
+def _curve(rows: list[Row], objective: str) -> Curve:
+    epochs = _epochs(rows)
+    order = np.argsort(epochs, kind="stable")
+    return Curve(epochs[order], _column(rows, objective)[order])
+
+
+def _history(path: Path) -> History:
+    rows = _table(path)
+    names = [key for key in (rows[0] if rows else ()) if key not in {"epoch", "epoch_seconds"}]
+    monitors = [part for part in ("test", "validation") if f"{part}_loss" in names]
+    parts = ["train", *monitors]
+    wanted = [f"{part}_{score}" for part in parts for score in ("loss", "accuracy", "auc")]
+    series = {name: _column(rows, name) for name in wanted}
+    return History(_epochs(rows), monitors[0] if monitors else None, series)
+
+
+def _epochs(rows: Iterable[Mapping[str, str]]) -> Any:
+    return np.array([int(row["epoch"]) for row in rows], dtype=np.int64)
+
+
+def _column(rows: Iterable[Mapping[str, str]], name: str) -> Any:
+    return finite_or_nan([float(row[name] or "nan") for row in rows])
+
+
+def _samples(path: Path) -> Samples:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise MissingInputError(f"{path}: no such file") from None
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        images, labels = arrays["sample_images"], arrays["sample_labels"]
+    fits = images.ndim == 4 and images.shape[3] in (1, 3) and images.dtype == np.uint8
+    if not fits or labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
+        raise ValueError(f"{images.dtype} pictures {images.shape} with labels {labels.shape}")
+    return Samples(images, labels.astype(np.int64))

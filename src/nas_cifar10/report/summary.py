@@ -1,0 +1,199 @@
+"""What a run found, in the few short rows a terminal shows; draws nothing, prints nothing."""
+
+import shlex
+from typing import TypeAlias
+
+from nas_cifar10.report.captions import counted
+from nas_cifar10.report.facts import Data, Facts, Found, Metrics, Scores, Search, Trial
+from nas_cifar10.space.candidate import Candidate
+
+Row: TypeAlias = tuple[str, str]
+
+_STATES = ("complete", "pruned", "failed", "infeasible", "repeated")
+
+
+def summary(facts: Facts) -> list[Row]:
+    """Return rows of a name and a text; for what is missing, the command that makes it."""
+    rows = [("run", facts.name)]
+    rows += _search(facts, facts.search) if facts.search else [_no_search(facts)]
+    rows += _retrain(facts)
+    rows += _pictures(facts.data) if facts.data else []
+    return rows + _circumstances(facts)
+
+
+def _no_search(facts: Facts) -> Row:
+    return "search", f"none yet; nas search --config FILE --run {shlex.quote(str(facts.folder))}"
+
+
+def _search(facts: Facts, search: Search) -> list[Row]:
+    rows = _best(facts, search) if search.best else [("best network", "no trial is complete")]
+    counts = search.trials
+    ended = ", ".join(f"{getattr(counts, state):,} {state}" for state in _STATES)
+    running = sum(trial.state == "running" for trial in facts.trials or ())
+    ended += f", {running:,} running" if running else ""
+    rows.append(("trials", f"{counts.requested:,}: {ended}"))
+    rows.append(("proposed by", _proposed(facts, search)))
+    trained, full = search.epochs.trained, search.epochs.full_budget
+    saved = (
+        f" ({1 - trained / full:.0%} saved)" if full and counts.ended == counts.requested else ""
+    )
+    rows.append(("epochs", f"{trained:,} of {full:,}{saved}"))
+    if search.stopped is not None:
+        rows.append(("stopped", f"{search.stopped}; {_resume(facts)}"))
+    elif counts.ended < counts.requested:
+        rows.append(("unfinished", f"{counts.requested - counts.ended:,} to go; {_resume(facts)}"))
+    return rows
+
+
+def _resume(facts: Facts) -> str:
+    return f"nas search --run {shlex.quote(str(facts.folder))} --resume"
+
+
+def _proposed(facts: Facts, search: Search) -> str:
+    """Say who proposed the trials, and whether that was a search by a model at all."""
+    counts, config = search.trials, facts.config
+    told = f"{counts.random:,} random, {counts.model_based:,} model-based"
+    told += f", {counts.baseline:,} baseline" if counts.baseline else ""
+    if counts.model_based or counts.ended < counts.requested:
+        return told
+    sampler = config.search.sampler if config else None
+    if sampler is not None and sampler.name == "exhaustive":
+        return f"enumeration: {counts.ended:,} in order"
+    startup = f" (startup_trials {sampler.startup_trials:,})" if sampler else ""
+    chosen = sampler is not None and sampler.name == "random"
+    return f"{told}: search was random{'' if chosen else startup}"
+
+
+def _best(facts: Facts, search: Search) -> list[Row]:
+    best, baseline = search.best, search.baseline
+    assert best is not None
+    rows = [
+        ("best network", f"{describe(best.candidate)} (trial {best.trial})"),
+        ("its size", _size(best)),
+        ("validation accuracy", _validation(facts, best)),
+    ]
+    if facts.objective != "accuracy" and facts.best is not None:
+        rows.append((f"validation {facts.objective}", f"{facts.best.objective or 0:.3f}"))
+    if baseline is not None and baseline.validation_accuracy is not None:
+        which = f"{describe(baseline.candidate)} (trial {baseline.trial})"
+        rows.append(("baseline", f"{baseline.validation_accuracy:.3f}: {which}"))
+    return rows
+
+
+def _size(found: Found | Metrics) -> str:
+    return f"{found.parameters:,} parameters, {_macs(found.macs)} a picture"
+
+
+def _macs(macs: int) -> str:
+    """Return multiply-accumulates with three digits: `19.4 M MACs`."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if macs >= size:
+            return f"{macs / size:.3g} {unit} MACs"
+    return f"{macs} MACs"
+
+
+def _validation(facts: Facts, best: Found) -> str:
+    accuracy = f"{best.validation_accuracy or 0:.3f}"
+    if facts.data is None or "validation" not in facts.data.majority_accuracy:
+        return accuracy
+    return f"{accuracy}; majority class {facts.data.majority_accuracy['validation']:.3f}"
+
+
+def describe(candidate: Candidate) -> str:
+    """Return a candidate in one line: `64-64-64, kernels 5-3-5, learning rate 0.00113`."""
+    values = [f"{name.replace('_', ' ')} {value:.3g}" for name, value in candidate.training]
+    return ", ".join([str(candidate.architecture), *values])
+
+
+def _retrain(facts: Facts) -> list[Row]:
+    if facts.metrics is not None:
+        return _measured(facts, facts.metrics)
+    if facts.search is None or facts.search.best is None:
+        return []
+    command = f"nas retrain --run {shlex.quote(str(facts.folder))}"
+    if facts.history is None or not len(facts.history.epochs):
+        return [("retrain", f"none yet; {command}")]
+    epochs = counted(len(facts.history.epochs), "epoch")
+    return [("retrain", f"{epochs} so far; {command} --resume")]
+
+
+def _measured(facts: Facts, metrics: Metrics) -> list[Row]:
+    rows = []
+    best = facts.search.best if facts.search else None
+    if best is None or best.trial != metrics.trial:
+        rows += [("retrained", _other(facts, metrics)), ("its size", _size(metrics))]
+    if metrics.part is None or metrics.scores is None:
+        return [*rows, ("test accuracy", "not measured: the test set was left unread")]
+    rows += _scores(metrics.part, metrics.scores)
+    if metrics.part != "test":
+        rows.append(("test accuracy", "the test set was left unread"))
+    return rows
+
+
+def _other(facts: Facts, metrics: Metrics) -> str:
+    """Describe a retrained trial that is not the best."""
+    trials = {trial.number: trial for trial in facts.trials or ()}
+    candidate = _candidate(facts, trials[metrics.trial]) if metrics.trial in trials else None
+    which = f"trial {metrics.trial}"
+    return f"{describe(candidate)} ({which})" if candidate else which
+
+
+def _candidate(facts: Facts, trial: Trial) -> Candidate | None:
+    space = facts.space
+    if space is None or not trial.values.keys() >= {"depth"} & space.dimensions.keys():
+        return None
+    depth = int(trial.values.get("depth", space.max_depth))
+    needed = {f"block{n}.{key}" for n in range(1, depth + 1) for key in ("channels", "kernel_size")}
+    needed |= {f"training.{name}" for name in space.training_names}
+    if not trial.values.keys() >= needed & space.dimensions.keys():
+        return None
+    drawn = {name: int(v) if v == int(v) else v for name, v in trial.values.items()}
+    return space.candidate(drawn)
+
+
+def _scores(part: str, scores: Scores) -> list[Row]:
+    label = "test" if part == "test" else f"{part}, retrained"
+    low, high = scores.accuracy_ci95
+    accuracy = f"{scores.accuracy:.3f} [{low:.3f}, {high:.3f}]"
+    auc = "none: one class only" if scores.auc_ovr_macro is None else f"{scores.auc_ovr_macro:.3f}"
+    return [
+        (f"{label} accuracy", f"{accuracy}; majority class {scores.majority_accuracy:.3f}"),
+        (f"{label} macro F1, AUC", f"{scores.macro_f1:.3f}, {auc}"),
+    ]
+
+
+def _pictures(data: Data) -> list[Row]:
+    parts = ", ".join(f"{data.totals[part]:,} {part}" for part in ("train", "validation", "test"))
+    rows = [("pictures", f"{parts}; {len(data.class_names):,} classes")]
+    shared = {pair: num for pair, num in data.duplicates.items() if num and pair != "within_train"}
+    if shared:
+        told = ", ".join(f"{num:,} in {pair.replace('_', ' and ')}" for pair, num in shared.items())
+        rows.append(("duplicates", told))
+    if data.skipped or data.ignored:
+        rows.append(("left out", f"{data.skipped:,} unreadable, {data.ignored:,} not pictures"))
+    return rows
+
+
+def _circumstances(facts: Facts) -> list[Row]:
+    rows = []
+    found = facts.environment
+    if found is not None:
+        threads = counted(found.threads, "thread") if found.threads is not None else None
+        rows.append(
+            ("computed in", ", ".join(filter(None, [found.precision, found.device, threads])))
+        )
+    times = [("search", facts.search.seconds)] if facts.search else []
+    times += [("retrain", facts.metrics.seconds)] if facts.metrics else []
+    if times:
+        rows.append(("time", ", ".join(f"{name} {duration(spent)}" for name, spent in times)))
+    return rows
+
+
+def duration(seconds: float) -> str:
+    """Return `41 s`, `5 min 12 s` or `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"

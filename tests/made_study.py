@@ -1,0 +1,123 @@
+"""Studies for tests: a small config, facts, and epochs that come from a formula."""
+
+import math
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from nas_cifar10 import config_file
+from nas_cifar10.config import Config
+from nas_cifar10.database import Database
+from nas_cifar10.epochs import Epoch, Scores
+from nas_cifar10.space.candidate import Candidate
+from nas_cifar10.study import Study, create_study, open_study
+from nas_cifar10.study_rows import Facts, Trial
+
+
+def made_config(*overrides: str) -> Config:
+    """Return a study of 20 trials in cohorts of 5."""
+    plain: dict[str, Any] = {
+        "name": "made",
+        "data": {"source": "digits", "limit": 120},
+        "space": {
+            "depth": [1, 2, 3],
+            "channels": [4, 8],
+            "kernel_size": [3, 5],
+            "training": {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}},
+        },
+        "training": {"epochs": 3, "batch_size": 32, "precision": "fp32", "threads": 1},
+        "search": {"trials": 20, "cohort": 5},
+        "retrain": {"epochs": 3},
+    }
+    return config_file.from_plain(plain, overrides)
+
+
+def made_facts(config: Config) -> Facts:
+    resolved = {"device": "cpu", "precision": "fp32", "threads": 1, "workers": 1}
+    return Facts(config.plain(), resolved, {"fingerprint": "made up"})
+
+
+class QuickDatabase(Database):
+    """A SQLite file whose commits don't wait for the disk."""
+
+    def engine(self) -> tuple[str, dict[str, Any]]:
+        url, arguments = super().engine()
+
+        def connect() -> sqlite3.Connection:
+            connection: sqlite3.Connection = arguments["creator"]()
+            connection.execute("PRAGMA synchronous = OFF")
+            return connection
+
+        return url, {"creator": connect}
+
+
+_MADE: dict[str, bytes] = {}
+
+
+def made_study(path: Path, config: Config) -> Study:
+    """Return a new study; the second of a config is a copy of the first, which is quicker."""
+    database, key = QuickDatabase(path=path), config.model_dump_json()
+    if key not in _MADE:
+        create_study(database, config.name, made_facts(config))
+        _MADE[key] = path.read_bytes()
+    path.write_bytes(_MADE[key])
+    return open_study(database, config.name)
+
+
+def reopened(study: Study) -> Study:
+    """Return the study as another process would find it."""
+    return open_study(study.database, study.name)
+
+
+def made_epoch(candidate: Candidate, number: int, seconds: float = 0.5) -> Epoch:
+    """Return scores that wide, deep networks at a learning rate of 0.002 have the best of."""
+    size = sum(
+        math.log(block.channels * block.kernel_size) for block in candidate.architecture.blocks
+    )
+    rate = dict(candidate.training).get("learning_rate", 0.002)
+    accuracy = 0.9 * (1 - math.exp(-size * number / 20)) - 0.05 * abs(math.log(rate / 0.002))
+    scores = Scores(loss=2 - accuracy, accuracy=accuracy, macro_f1=accuracy - 0.01, auc=None)
+    return Epoch(number, scores, scores, seconds)
+
+
+def made_epochs(candidate: Candidate, count: int) -> tuple[Epoch, ...]:
+    return tuple(made_epoch(candidate, number) for number in range(1, count + 1))
+
+
+def ask(study: Study) -> Trial:
+    """Add the next trial."""
+    proposal = study.propose(len(study.trials()))
+    return study.add(proposal, parameters=7, macs=11, repeats=None)
+
+
+def finish(study: Study, trial: Trial) -> Trial:
+    """Let every third trial be pruned after an epoch, and the others complete."""
+    if trial.number % 3 == 2:
+        trial = study.set_epochs(trial, made_epochs(trial.candidate, 1))
+        return study.end(trial, "pruned", "not promoted at epoch 1", "pruned", None)
+    trial = study.set_epochs(trial, made_epochs(trial.candidate, 3))
+    return study.end(trial, "complete", "", "complete", trial.epochs[-1].measured.accuracy)
+
+
+def play(study: Study, total: int, cohort: int = 5) -> None:
+    """Ask whole cohorts and finish them, until there are `total` trials; go on where it stopped."""
+    while len(study.trials()) < total or running(study):
+        first = running(study)[0].number if running(study) else len(study.trials())
+        end = min((first // cohort + 1) * cohort, total)
+        while len(study.trials()) < end:
+            ask(study)
+        for trial in running(study):
+            finish(study, trial)
+
+
+def running(study: Study) -> list[Trial]:
+    return [trial for trial in study.trials() if trial.state == "running"]
+
+
+def numbers(trial: Trial) -> dict[str, Any]:
+    """Return everything about a trial but times."""
+    values = vars(trial) | {"epochs": [epoch.to_json() for epoch in trial.epochs]}
+    for epoch in values["epochs"]:
+        del epoch["seconds"]
+    del values["started_at"]
+    return values

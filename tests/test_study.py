@@ -1,0 +1,368 @@
+"""A study: what goes in comes out, after any number of openings, and nobody else's is touched."""
+
+import math
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.study import StudyDirection
+
+from made_study import (
+    ask,
+    finish,
+    made_config,
+    made_epochs,
+    made_facts,
+    made_study,
+    numbers,
+    play,
+    reopened,
+    running,
+)
+from nas_cifar10 import database
+from nas_cifar10.database import Database
+from nas_cifar10.errors import (
+    BadDataError,
+    CannotCreateError,
+    ConfigError,
+    MissingInputError,
+    StorageError,
+)
+from nas_cifar10.study import (
+    Study,
+    create_study,
+    delete_study,
+    find_study,
+    open_study,
+)
+from nas_cifar10.study_rows import Clock
+
+BASELINE = (
+    "search.baseline={architecture: {blocks: [{channels: 8, kernel_size: 5}]},"
+    " training: {learning_rate: 0.003}}"
+)
+
+
+def create(path: Path) -> Study:
+    return create_study(Database(path=path), "made", made_facts(made_config()))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "study.db"
+
+
+def test_a_trial_comes_back_as_it_was_put_in(path: Path) -> None:
+    study = made_study(path, made_config())
+    proposal = study.propose(0)
+    added = study.add(proposal, parameters=123, macs=456, repeats=None)
+    assert (added.number, added.state, added.kind) == (0, "running", "random")
+    assert (added.parameters, added.macs, added.repeats) == (123, 456, None)
+    assert added.candidate == proposal.candidate
+    epochs = made_epochs(added.candidate, 3)
+    trained = study.set_epochs(added, epochs)
+    assert reopened(study).trials() == [trained] == [replace(added, epochs=epochs)]
+    value = epochs[-1].measured.accuracy
+    ended = study.end(trained, "complete", "", "complete", value)
+    assert ended == replace(trained, state="complete")
+    assert reopened(study).trials() == study.trials() == [ended]
+
+
+@pytest.mark.parametrize(
+    ("state", "as_state", "reason"),
+    [
+        ("pruned", "pruned", "not promoted at epoch 1"),
+        ("failed", "failed", "diverged: not a finite number in epoch 2"),
+        ("infeasible", "pruned", "too many parameters"),
+        ("repeated", "failed", "same as trial 0"),
+    ],
+)
+def test_an_outcome_comes_back_with_its_reason(
+    path: Path, state: str, as_state: str, reason: str
+) -> None:
+    study = made_study(path, made_config())
+    study.end(ask(study), state, reason, as_state, None)
+    (found,) = reopened(study).trials()
+    assert (found.state, found.reason) == (state, reason)
+
+
+def test_facts_and_clock_survive(path: Path) -> None:
+    config = made_config()
+    study = made_study(path, config)
+    assert study.clock == Clock(0.0, None)
+    study.clock = Clock(12.5, "interrupted")
+    again = reopened(study)
+    assert again.facts == made_facts(config)
+    assert again.config == config
+    assert again.name == "made"
+    assert again.clock == Clock(12.5, "interrupted")
+
+
+def test_another_config_can_be_stored(path: Path) -> None:
+    study = made_study(path, made_config())
+    more = made_config("search.trials=33")
+    study.replace_config(more.plain())
+    assert study.config == reopened(study).config == more
+    assert reopened(study).facts.resolved == study.facts.resolved
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_sittings_of_any_length_without_cohorts_equal_one(tmp_path: Path, sampler: str) -> None:
+    config = made_config(f"search.sampler.name={sampler}")
+    straight = made_study(tmp_path / "one.db", config)
+    play(straight, 20, cohort=1)
+    study = made_study(tmp_path / "four.db", config)
+    for count in (1, 7, 3, 9):
+        study = reopened(study)
+        play(study, len(study.trials()) + count, cohort=1)
+    assert [numbers(t) for t in study.trials()] == [numbers(t) for t in straight.trials()]
+
+
+class _KilledError(Exception):
+    pass
+
+
+def test_a_kill_between_any_two_commits_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight = made_study(tmp_path / "one.db", made_config())
+    play(straight, 6)
+    left, commits = 0, optuna.storages.RDBStorage
+    writes = (
+        "create_new_trial",
+        "set_trial_user_attr",
+        "set_trial_intermediate_value",
+        "set_trial_state_values",
+    )
+
+    def counted(write: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise _KilledError
+            return write(*args, **kwargs)
+
+        return run
+
+    for name in writes:
+        monkeypatch.setattr(commits, name, counted(getattr(commits, name)))
+    left = 100
+    study, kills = made_study(tmp_path / "two.db", made_config()), 0
+    while kills < 1000:
+        left = 1 + kills % 4
+        try:
+            study = reopened(study)
+            if kills % 9 == 0 and running(study):  # its checkpoint is lost, too
+                finish(study, replace(running(study)[0], epochs=()))
+            play(study, 6)
+            break
+        except _KilledError:
+            kills += 1
+    assert 20 < kills < 1000
+    assert [numbers(t) for t in study.trials()] == [numbers(t) for t in straight.trials()]
+
+
+def test_model_based_trials_begin_once_the_start_up_trials_have_ended(path: Path) -> None:
+    study = made_study(path, made_config("search.sampler.startup_trials=4"))
+    play(study, 10)
+    assert [trial.kind for trial in study.trials()] == ["random"] * 5 + ["model_based"] * 5
+
+
+def test_random_trials_are_called_random(path: Path) -> None:
+    study = made_study(path, made_config("search.sampler.name=random"))
+    play(study, 8)
+    assert {trial.kind for trial in study.trials()} == {"random"}
+
+
+def test_another_seed_draws_other_candidates(tmp_path: Path) -> None:
+    drawn = []
+    for seed in (0, 1):
+        study = made_study(tmp_path / f"{seed}.db", made_config(f"seed={seed}"))
+        drawn.append([ask(study).candidate for _ in range(4)])
+    assert not set(drawn[0]) & set(drawn[1])
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_the_baseline_is_trial_0(path: Path, sampler: str) -> None:
+    study = made_study(path, made_config(BASELINE, f"search.sampler.name={sampler}"))
+    first, second = ask(study), ask(study)
+    assert (first.kind, second.kind) == ("baseline", "random")
+    assert str(first.candidate.architecture) == "8, kernels 5"
+    assert dict(first.candidate.training) == {"learning_rate": 0.003}
+
+
+SMALL = ("space.training={}", "space.depth=[1, 2]", "space.kernel_size=3")  # 2 + 4 candidates
+
+
+def test_exhaustive_visits_every_candidate_once_and_then_again(path: Path) -> None:
+    study = made_study(path, made_config(*SMALL, "search.sampler.name=exhaustive"))
+    play(study, 15)
+    drawn = [trial.candidate for trial in study.trials()]
+    assert len(set(drawn[:6])) == study.space.size() == 6
+    assert drawn == [*drawn[:6], *drawn[:6], *drawn[:3]]
+    assert {trial.kind for trial in study.trials()} == {"random"}
+
+
+def test_exhaustive_starts_after_the_baseline(path: Path) -> None:
+    baseline = BASELINE.replace(" training: {learning_rate: 0.003}", "").replace("5}", "3}")
+    study = made_study(path, made_config(*SMALL, "search.sampler.name=exhaustive", baseline))
+    play(study, 7)
+    assert [trial.kind for trial in study.trials()] == ["baseline"] + ["random"] * 6
+    assert len({trial.candidate for trial in study.trials()[1:]}) == 6
+
+
+@pytest.mark.parametrize("complete", [0, 1, 2, 4])
+def test_importances_survive_few_trials(path: Path, complete: int) -> None:
+    study = made_study(path, made_config())
+    for _ in range(complete):
+        trial = ask(study)
+        trial = study.set_epochs(trial, made_epochs(trial.candidate, 3))
+        study.end(trial, "complete", "", "complete", trial.epochs[-1].measured.accuracy)
+    found = study.importances()
+    if complete < 2:
+        assert found == {}
+    else:
+        assert set(found) == set(study.space.dimensions)
+        assert all(math.isfinite(value) and value >= 0 for value in found.values())
+        assert all(one >= other for one, other in pairwise(found.values()))
+
+
+def test_importances_need_values_that_differ(path: Path) -> None:
+    study = made_study(path, made_config())
+    for _ in range(3):
+        study.end(ask(study), "complete", "", "complete", 0.5)
+    assert study.importances() == {}
+
+
+def test_importances_of_a_space_without_dimensions_are_none(path: Path) -> None:
+    fixed = ("space={depth: 2, channels: 8, kernel_size: 3}",)
+    study = made_study(path, made_config(*fixed))
+    for value in (0.1, 0.2, 0.3):
+        trial = ask(study)
+        assert trial.candidate.architecture.blocks[0].channels == 8
+        study.end(trial, "complete", "", "complete", value)
+    assert study.importances() == {}
+
+
+def test_a_study_is_found_by_its_name_among_several(path: Path) -> None:
+    place = Database(path=path)
+    for name in ("second", "first"):
+        create_study(place, name, made_facts(made_config()))
+    assert open_study(place, "first").name == "first"
+    with pytest.raises(ConfigError, match="choose with --study: 'first', 'second'"):
+        open_study(place, None)
+    with pytest.raises(MissingInputError, match="holds no study third"):
+        open_study(place, "third")
+    delete_study(place, "first")
+    assert open_study(place, None).name == "second"
+
+
+def test_a_name_is_given_once(path: Path) -> None:
+    made_study(path, made_config())
+    with pytest.raises(CannotCreateError, match=r"'made'.*--resume.*--overwrite.*--study"):
+        create(path)
+
+
+def test_a_study_that_is_not_there_is_missing_or_none(path: Path) -> None:
+    assert find_study(Database(path=path), "made") is None
+    with pytest.raises(MissingInputError, match="no such study database"):
+        open_study(Database(path=path), "made")
+    delete_study(Database(path=path), "made")
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("trials", [0, 1])
+def test_somebody_elses_study_is_refused_and_left_alone(path: Path, trials: int) -> None:
+    direction = StudyDirection.MAXIMIZE if trials else StudyDirection.MINIMIZE
+    study = optuna.create_study(storage=f"sqlite:///{path}", study_name="made", direction=direction)
+    for _ in range(trials):
+        study.add_trial(optuna.trial.create_trial(value=0.5))
+    before = path.read_bytes()
+    for action in (find_study, open_study, delete_study):
+        with pytest.raises(BadDataError, match="was not made by this tool"):
+            action(Database(path=path), "made")
+    with pytest.raises(BadDataError, match="was not made by this tool"):
+        create(path)
+    assert path.read_bytes() == before
+
+
+def test_a_creation_that_was_cut_off_is_taken_up(path: Path) -> None:
+    place = Database(path=path)
+    create_study(place, "other", made_facts(made_config()))
+    optuna.create_study(storage=f"sqlite:///{path}", study_name="made", direction="maximize")
+    assert find_study(place, "made") is None
+    create(path)
+    assert ask(open_study(place, "made")).number == 0
+
+
+def test_a_new_file_has_its_name_only_when_it_is_complete(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*args: Any) -> None:
+        raise _KilledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(optuna.Study, "set_user_attr", killed)
+        with pytest.raises(_KilledError):
+            create(path)
+    assert not path.exists()
+    create(path)
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def damaged(study: Study, how: str) -> None:
+    path = study.database.path
+    assert path is not None
+    content = path.read_bytes()
+    contents = {
+        "empty": b"",
+        "random": bytes(range(256)) * 40,
+        "half": content[: len(content) // 2],
+        "short": content[:-4096],
+        "header": content[:50],
+        "overwritten": content[:4096] + b"\xa5" * 8192 + content[12288:],
+    }
+    path.write_bytes(contents[how])
+
+
+@pytest.mark.parametrize("how", ["empty", "random", "half", "short", "header", "overwritten"])
+def test_a_damaged_database_is_bad_data(path: Path, how: str) -> None:
+    study = made_study(path, made_config())
+    play(study, 5)
+    damaged(study, how)
+    before = path.read_bytes()
+    for action in (find_study, open_study, delete_study):
+        with pytest.raises(BadDataError, match=r"study\.db: is "):
+            action(study.database, "made")
+    with pytest.raises(BadDataError, match=r"study\.db: is "):
+        create(path)
+    assert path.read_bytes() == before
+
+
+def test_a_database_of_something_else_is_bad_data(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE recipes (name TEXT)")
+    with pytest.raises(BadDataError, match="is a database, but holds no studies"):
+        open_study(Database(path=path), "made")
+
+
+def test_what_the_database_refuses_is_said_in_one_line(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_BUSY_SECONDS", 0)
+    study = made_study(path, made_config())
+    trial = ask(study)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        for action in (study.trials, lambda: study.set_epochs(trial, ())):
+            with pytest.raises(
+                StorageError, match=r"study\.db: cannot be used: database is locked$"
+            ):
+                action()
