@@ -258,7 +258,7 @@ def test_a_study_is_found_by_its_name_among_several(path: Path) -> None:
     assert open_study(place, "first").name == "first"
     with pytest.raises(ConfigError, match="choose with --study: 'first', 'second'"):
         open_study(place, None)
-    with pytest.raises(MissingInputError, match="holds no study third"):
+    with pytest.raises(ConfigError, match="got 'third'"):
         open_study(place, "third")
     delete_study(place, "first")
     assert open_study(place, None).name == "second"

@@ -48,7 +48,7 @@ class Database:
             raise ConfigError("--study-db: not a database URL that can be read") from None
         if url.get_backend_name() != "sqlite":
             return cls(url=text)
-        if not url.database or url.query:
+        if not url.database or url.database == ":memory:" or url.query:
             raise ConfigError("--study-db: a SQLite URL names a file and nothing else")
         return cls(path=Path(url.database))
 

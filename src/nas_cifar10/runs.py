@@ -131,7 +131,7 @@ def write_atomic(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(_UNFINISHED, f".{path.name}.", path.parent)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     try:
         with os.fdopen(handle, "wb") as file:
             os.fchmod(handle, 0o644)
@@ -141,7 +141,7 @@ def write_atomic(path: Path, content: bytes) -> None:
         Path(name).replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     finally:
         Path(name).unlink(missing_ok=True)
 
@@ -154,13 +154,14 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR}
+_DISK_FAILED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
-def _cannot_write(path: Path, error: OSError) -> CannotCreateError | StorageError:
-    if error.errno in _REFUSED:
+def cannot_write(path: Path, error: OSError) -> CannotCreateError | StorageError:
+    """Return the error to raise: the disk is full or failed, or else the place is refused."""
+    if error.errno not in _DISK_FAILED:
         return CannotCreateError(f"{path}: cannot be written: {error.strerror}")
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    full = error.errno != errno.EIO
     advice = "; free some space and go on with --resume" if full else ""
     return StorageError(f"{path}: {error.strerror}{advice}")
 
@@ -252,7 +253,7 @@ def _make_folder(folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _cannot_write(folder, error) from error
+        raise cannot_write(folder, error) from error
     return missing
 
 
@@ -274,7 +275,7 @@ def _open_lock(path: Path) -> io.FileIO:
                     f"wait for it, or name another folder with --run"
                 ) from None
             except OSError as error:
-                raise _cannot_write(path, error) from error
+                raise cannot_write(path, error) from error
 
 
 def _is_at(path: Path, file: io.FileIO) -> bool:

@@ -321,14 +321,19 @@ def open_study(database: Database, name: str | None) -> Study:
     """Open a study that must be there.
 
     Raises:
-        MissingInputError: it is not; otherwise as `find_study`.
+        MissingInputError: the database is not there, or holds no study at all.
+        ConfigError: it holds others than the one named; otherwise as `find_study`.
     """
     study = find_study(database, name)
     if study is not None:
         return study
     if database.path is not None and not database.path.exists():
         raise MissingInputError(f"{database}: no such study database")
-    raise MissingInputError(f"{database}: holds no study {name or ''}".rstrip())
+    with database.explained(StorageInternalError):
+        names = sorted(optuna.get_all_study_names(_storage(database)))
+    if name is None or not names:
+        raise MissingInputError(f"{database}: holds no study")
+    raise ConfigError(f"--study: {database} holds {', '.join(map(repr, names))}, got {name!r}")
 
 
 def delete_study(database: Database, name: str) -> None:

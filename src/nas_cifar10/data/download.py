@@ -1,7 +1,6 @@
 """One file from the network to its place, whole or not at all; knows not what is in it."""
 
 import contextlib
-import errno
 import http.client
 import io
 import socket
@@ -12,11 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nas_cifar10.data.text import one_line
-from nas_cifar10.errors import BadDataError, CannotCreateError, MissingInputError, StorageError
+from nas_cifar10.errors import BadDataError, MissingInputError, StorageError
+from nas_cifar10.runs import cannot_write
 
 TIMEOUT_SECONDS = 30.0
-
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}
 
 
 def fetch(url: str, target: Path, md5: str) -> None:
@@ -47,8 +45,8 @@ def _download(url: str, path: Path, target: Path, md5: str) -> None:
             f"place {target.name} from elsewhere as {target}"
         ) from None
     except OSError as error:
-        if error.errno in _DISK:
-            raise StorageError(f"{target}: {error.strerror}; free some space") from None
+        if isinstance(refused := cannot_write(target, error), StorageError):
+            raise refused from None
         raise _unreachable(url, target, error) from None
 
 
@@ -71,7 +69,7 @@ def _new_folder(parent: Path) -> Iterator[Path]:
         parent.mkdir(parents=True, exist_ok=True)
         temporary = tempfile.TemporaryDirectory(prefix=".download-", dir=parent)
     except OSError as error:
-        raise CannotCreateError(f"{parent}: cannot be written: {error.strerror}") from None
+        raise cannot_write(parent, error) from None
     try:
         with temporary as name:
             yield Path(name)

@@ -201,7 +201,8 @@ def importance(facts: Facts) -> Figure | str:
     ranked = sorted(values.items(), key=lambda pair: (pair[1], pair[0]))
     height = min(10.0, 2.0 + 0.34 * len(ranked))
     figure = page("Importance of the searched values", _importance_caption(facts), 8, height)
-    axes = plain(figure.subplots(), "share of the explained difference in accuracy", grid=False)
+    unit = f"share of the explained difference in {facts.objective}"
+    axes = plain(figure.subplots(), unit, grid=False)
     axes.barh(range(len(ranked)), [value for _, value in ranked], color=BLUE, height=0.7)
     shown = thin(len(ranked), height - 1.6)
     axes.set_yticks(shown, [readable(ranked[i][0]) for i in shown])

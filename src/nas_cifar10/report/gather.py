@@ -26,6 +26,7 @@ from nas_cifar10.report.facts import (
     finite_or_nan,
 )
 from nas_cifar10.runs import RunFolder, read_csv, read_json
+from nas_cifar10.space.search_space import Dimension, SearchSpace, ends_of
 
 Part = TypeVar("Part")
 Row = dict[str, str]
@@ -59,6 +60,7 @@ def gather(run: RunFolder) -> Facts:
     """
     config = _part(run.config, config_file.load)
     objective = f"validation_{config.search.objective if config else 'accuracy'}"
+    dimensions = SearchSpace.from_config(config.space).dimensions if config else {}
     return Facts(
         folder=run.root,
         config=config,
@@ -66,7 +68,7 @@ def gather(run: RunFolder) -> Facts:
         data=_part(run.data, lambda path: _json(path, Data)),
         samples=_part(run.pictures, _samples),
         search=_part(run.search, lambda path: _json(path, Search)),
-        trials=_part(run.trials, lambda path: _trials(path, objective)),
+        trials=_part(run.trials, lambda path: _trials(path, objective, dimensions)),
         curves=_part(run.curves, lambda path: _curves(path, objective)),
         history=_part(run.retrain.history, _history),
         metrics=_part(run.retrain.metrics, _metrics),
@@ -116,10 +118,15 @@ def _table(path: Path) -> list[Row]:
     return rows
 
 
-def _trials(path: Path, objective: str) -> tuple[Trial, ...]:
+def _trials(path: Path, objective: str, dimensions: Mapping[str, Dimension]) -> tuple[Trial, ...]:
     read = TypeAdapter(Trial)
-    rows = (read.validate_python(_trial(row, objective)) for row in _table(path))
-    return tuple(sorted(rows, key=lambda trial: trial.number))
+    trials = [read.validate_python(_trial(row, objective)) for row in _table(path)]
+    for trial in trials:
+        for name, value in trial.values.items():
+            ends = ends_of(dimensions[name]) if name in dimensions else (value,)
+            if not min(ends) <= value <= max(ends):
+                raise ValueError(f"trial {trial.number}: {name} {value:g} is not in the space")
+    return tuple(sorted(trials, key=lambda trial: trial.number))
 
 
 def _trial(row: Row, objective: str) -> dict[str, Any]:

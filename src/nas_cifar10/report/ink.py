@@ -50,15 +50,20 @@ def page(title: str, caption: str, width: float = 8.0, height: float = 5.0) -> F
 
 def _wrapped(text: str, points: float) -> list[str]:
     """Break text between words into lines of the caption's size that fit `points`."""
-    font = _font()
-    font.set_size(TICK, _POINTS_AN_INCH)
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
-        font.set_text(longer)
-        fits = font.get_width_height()[0] / 64 <= points  # FreeType counts in 64ths
+        fits = sum(map(_advance, longer)) * TICK <= points
         lines = [*lines[:-1], longer] if fits or not lines[-1] else [*lines, word]
     return lines
+
+
+@cache
+def _advance(character: str) -> float:
+    """Return how wide a character is, in units of the type's size."""
+    font = _font()
+    font.set_size(100, _POINTS_AN_INCH)
+    return font.load_char(ord(character)).linearHoriAdvance / 65536 / 100  # FreeType's 16.16
 
 
 def _write_title(figure: Figure, title: str) -> None:
