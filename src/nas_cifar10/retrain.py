@@ -5,7 +5,6 @@ Knows no search: it meets it in the study. An epoch is a segment, so a stop lose
 
 import io
 import logging
-import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -184,13 +183,18 @@ def _finish(job: Job, pictures: Pictures, checkpoint: bytes, epochs: tuple[Epoch
     write_atomic(job.folder.model, content.getvalue())
     write_json(job.folder.description, _description(job))
     job.folder.predictions.unlink(missing_ok=True)  # those of an earlier model
-    trained = predict(job.trial.candidate.architecture, state, part or pictures.train)
-    reread_architecture, reread_state = read_model(job.folder)
-    reread = predict(reread_architecture, reread_state, part or pictures.train)
-    if not np.array_equal(trained, reread):
+    architecture, reread = read_model(job.folder)
+    if architecture != job.trial.candidate.architecture or not _same(state, reread):
+        raise NasError(f"{job.folder.model}: read back, it is not what was trained")
+    trained, measured = (predict(architecture, s, part or pictures.train) for s in (state, reread))
+    if not np.array_equal(trained, measured):
         raise NasError(f"{job.folder.model}: read back, it predicts something else than before")
-    fitted = predict(reread_architecture, reread_state, pictures.train)
-    _write_metrics(job, epochs, part, reread, pictures.train, fitted)
+    fitted = predict(architecture, reread, pictures.train)
+    _write_metrics(job, epochs, part, measured, pictures.train, fitted)
+
+
+def _same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
 def predict(
@@ -215,8 +219,8 @@ def read_model(folder: RetrainFolder) -> tuple[Architecture, dict[str, Tensor]]:
     candidate = Candidate.from_json({"architecture": described["architecture"]})
     try:
         state: dict[str, Tensor] = torch.load(folder.model, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise BadDataError(f"{folder.model}: damaged: {str(error).splitlines()[0]}") from None
+    except Exception as error:  # a damaged file makes its reader stumble in any way there is
+        raise BadDataError(f"{folder.model}: damaged: {type(error).__name__}") from error
     return candidate.architecture, state
 
 

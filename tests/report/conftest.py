@@ -1,6 +1,7 @@
 """A run folder as search and retrain write it, made up in milliseconds: nothing is trained."""
 
 import io
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -48,6 +49,7 @@ class MadeRun:
     objective: str = "accuracy"
     monitor: str = "test"
     retrain_epochs: int = 30
+    num_samples: int = 25
     test: bool = True
     space: dict[str, Any] = field(default_factory=dict)
 
@@ -118,8 +120,9 @@ class MadeRun:
 
     def write_samples(self, run: RunFolder) -> None:
         side, channels = self.size
-        images = np.random.default_rng(1).integers(0, 256, (25, side, side, channels), np.uint8)
-        save(run, images, np.arange(25) % len(self.class_names))
+        shape = self.num_samples, side, side, channels
+        images = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+        save(run, images, np.arange(self.num_samples) % len(self.class_names))
 
     def write_search(self, run: RunFolder) -> None:
         config, random = self.config(), np.random.default_rng(0)
@@ -217,7 +220,7 @@ class MadeRun:
         accuracy = float(right.sum() / matrix.sum())
         scores = {
             "accuracy": accuracy,
-            "accuracy_ci95": [accuracy - 0.009, accuracy + 0.009],
+            "accuracy_ci95": [max(0, accuracy - 0.009), min(1, accuracy + 0.009)],
             "majority_accuracy": 1 / len(self.class_names),
             "loss": 0.9,
             "macro_precision": float(precision.mean()),
@@ -287,8 +290,9 @@ def save(run: RunFolder, images: Any, labels: Any) -> None:
 
 
 @pytest.fixture
-def make_run(tmp_path: Path) -> Callable[..., RunFolder]:
+def make_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., RunFolder]:
     """Return a function that writes a run; its arguments are the fields of `MadeRun`."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # a power cut is tested elsewhere
     return lambda **changes: MadeRun(**changes).write(tmp_path / "outputs" / "default")
 
 

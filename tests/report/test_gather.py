@@ -218,9 +218,14 @@ def test_a_damaged_file_is_named_in_one_line(run: RunFolder, file: str, kind: st
         ("trials.csv", {"validation_accuracy": "1.2"}, "validation_accuracy"),
         ("trials.csv", {"parameters": "many"}, "parameters"),
         ("trials.csv", {"depth": "deep"}, "depth"),
+        ("trials.csv", {"depth": "1e300"}, "depth 1e+300 is not in the space"),
+        ("trials.csv", {"training.learning_rate": "0"}, "learning_rate 0 is not in the space"),
         ("curves.csv", {"epoch": "1.5"}, "1.5"),
+        ("curves.csv", {"epoch": "0"}, "epoch is below 1"),
+        ("curves.csv", {"validation_accuracy": "1e300"}, "is no share"),
         ("curves.csv", {"validation_accuracy": "high"}, "high"),
         ("retrain/history.csv", {"test_accuracy": "?"}, "?"),
+        ("retrain/history.csv", {"train_auc": "-1"}, "train_auc is no share"),
     ],
 )
 def test_a_damaged_cell_is_named(

@@ -149,9 +149,13 @@ def _curves(path: Path, objective: str) -> dict[int, Curve]:
 
 
 def _curve(rows: list[Row], objective: str) -> Curve:
-    epochs = _epochs(rows)
+    epochs, values = _epochs(rows), _column(rows, objective)
+    if ((values < 0) | (values > 1)).any() or (epochs < 1).any():
+        raise ValueError(
+            f"trial {rows[0]['trial']}: {objective} is no share, or an epoch is below 1"
+        )
     order = np.argsort(epochs, kind="stable")
-    return Curve(epochs[order], _column(rows, objective)[order])
+    return Curve(epochs[order], values[order])
 
 
 def _history(path: Path) -> History:
@@ -161,6 +165,9 @@ def _history(path: Path) -> History:
     parts = ["train", *monitors]
     wanted = [f"{part}_{score}" for part in parts for score in ("loss", "accuracy", "auc")]
     series = {name: _column(rows, name) for name in wanted}
+    for name, values in series.items():
+        if not name.endswith("loss") and ((values < 0) | (values > 1)).any():
+            raise ValueError(f"{name} is no share")
     return History(_epochs(rows), monitors[0] if monitors else None, series)
 
 
