@@ -1,9 +1,15 @@
 """Studies for tests: a small config, facts, and epochs that come from a formula."""
 
 import math
+import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
+from optuna.storages._rdb.storage import _VersionManager
 
 from nas_cifar10 import config_file
 from nas_cifar10.config import Config
@@ -37,18 +43,20 @@ def made_facts(config: Config) -> Facts:
     return Facts(config.plain(), resolved, {"fingerprint": "made up"})
 
 
-class QuickDatabase(Database):
-    """A SQLite file whose commits don't wait for the disk."""
+@contextmanager
+def no_waiting() -> Iterator[None]:
+    """Leave out waiting for the disk, and Optuna's check that its tables are of this version."""
 
-    def engine(self) -> tuple[str, dict[str, Any]]:
-        url, arguments = super().engine()
+    def connect(address: str, *, uri: bool = False) -> sqlite3.Connection:
+        connection = sqlite3.connect(address, check_same_thread=False, uri=uri)
+        connection.execute("PRAGMA synchronous = OFF")
+        return connection
 
-        def connect() -> sqlite3.Connection:
-            connection: sqlite3.Connection = arguments["creator"]()
-            connection.execute("PRAGMA synchronous = OFF")
-            return connection
-
-        return url, {"creator": connect}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda handle: None)
+        patched.setattr("nas_cifar10.database._connect", connect)
+        patched.setattr(_VersionManager, "check_table_schema_compatibility", lambda manager: None)
+        yield
 
 
 _MADE: dict[str, bytes] = {}
@@ -56,17 +64,19 @@ _MADE: dict[str, bytes] = {}
 
 def made_study(path: Path, config: Config) -> Study:
     """Return a new study; the second of a config is a copy of the first, which is quicker."""
-    database, key = QuickDatabase(path=path), config.model_dump_json()
-    if key not in _MADE:
-        create_study(database, config.name, made_facts(config))
-        _MADE[key] = path.read_bytes()
-    path.write_bytes(_MADE[key])
-    return open_study(database, config.name)
+    database, key = Database(path=path), config.model_dump_json()
+    with no_waiting():
+        if key not in _MADE:
+            create_study(database, config.name, made_facts(config))
+            _MADE[key] = path.read_bytes()
+        path.write_bytes(_MADE[key])
+        return open_study(database, config.name)
 
 
 def reopened(study: Study) -> Study:
     """Return the study as another process would find it."""
-    return open_study(study.database, study.name)
+    with no_waiting():
+        return open_study(study.database, study.name)
 
 
 def made_epoch(candidate: Candidate, number: int, seconds: float = 0.5) -> Epoch:

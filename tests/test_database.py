@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from made_study import ask, made_config, made_facts
+from made_study import ask, made_config, made_facts, no_waiting
 from nas_cifar10.database import Database
 from nas_cifar10.errors import BadDataError, ConfigError, MissingInputError, StorageError
 from nas_cifar10.study import create_study, open_study
@@ -44,8 +44,9 @@ def test_an_odd_name_hits_exactly_that_file(
     monkeypatch.chdir(folder)
     database = Database.parse(f"sqlite:///{name}" if as_url else name)
     assert str(database) == name
-    ask(create_study(database, "made", made_facts(made_config())))
-    assert len(open_study(database, "made").trials()) == 1
+    with no_waiting():
+        ask(create_study(database, "made", made_facts(made_config())))
+        assert len(open_study(database, "made").trials()) == 1
     assert [path.name for path in folder.iterdir()] == [name]
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 

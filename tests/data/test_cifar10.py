@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torchvision.datasets import CIFAR10
+
 from made_cifar10 import (
     ARCHIVE,
     BATCHES,
@@ -17,8 +19,6 @@ from made_cifar10 import (
     same,
     trust,
 )
-from torchvision.datasets import CIFAR10
-
 from nas_cifar10.data.pictures import Bytes, fit_all
 
 

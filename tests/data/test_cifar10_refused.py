@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_cifar10 import ARCHIVE, FOLDER, META, NAMES, ROWS, Made, md5, place, read, trust
 
+from made_cifar10 import ARCHIVE, FOLDER, META, NAMES, ROWS, Made, md5, place, read, trust
 from nas_cifar10.data import cifar10
 from nas_cifar10.errors import BadDataError
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from made_pictures import cats_and_dogs, first, noise, oracle, read, save
 from PIL import Image
 
+from made_pictures import cats_and_dogs, first, noise, oracle, read, save
 from nas_cifar10.data import decode
 from nas_cifar10.errors import BadDataError
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from made_cifar10 import ARCHIVE, Made, read, same, trust
 from torchvision.datasets import CIFAR10
 
+from made_cifar10 import ARCHIVE, Made, read, same, trust
 from nas_cifar10.data import download
 from nas_cifar10.errors import BadDataError, CannotCreateError, MissingInputError, StorageError
 

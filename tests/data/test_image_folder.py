@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from made_pictures import cats_and_dogs, first, noise, read, save
 from PIL import Image
 
+from made_pictures import cats_and_dogs, first, noise, read, save
 from nas_cifar10.data import image_folder
 from nas_cifar10.errors import BadDataError, MissingInputError, NasError
 

@@ -1,0 +1,30 @@
+"""Retrains for tests: of trial 0 of a made-up study."""
+
+from pathlib import Path
+
+from made_search import digits
+from made_study import ask, finish, made_config, made_study, no_waiting
+from nas_cifar10.data.split import DataSet
+from nas_cifar10.epochs import Epoch
+from nas_cifar10.retrain import Job, prepare, run_retrain
+from nas_cifar10.runs import RetrainFolder
+
+
+def made_job(folder: Path, *overrides: str, data: DataSet | None = None) -> Job:
+    """Return a retrain of trial 0 of a made-up study."""
+    config = made_config(*overrides)
+    folder.mkdir(parents=True, exist_ok=True)
+    study = made_study(folder / "study.db", made_config())
+    trial = finish(study, ask(study))
+    return prepare(study, trial, config, data or digits(), RetrainFolder(folder / "retrain"))
+
+
+def go(job: Job, *, resume: bool = False, epochs: int | None = None) -> list[Epoch]:
+    """Retrain to the end, or stop after so many epochs."""
+    seen: list[Epoch] = []
+    with no_waiting():
+        for epoch in run_retrain(job, resume=resume):
+            seen.append(epoch)
+            if len(seen) == epochs:
+                break
+    return seen

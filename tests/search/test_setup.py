@@ -1,0 +1,345 @@
+"""Before the first trial: what is refused, what is written, what is decided once."""
+
+import json
+import logging
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from made_search import begin, go, place_in, reopen, search_config, table, take_up
+from made_study import made_facts, no_waiting
+from nas_cifar10 import config_file
+from nas_cifar10.config import Config
+from nas_cifar10.data.split import divide
+from nas_cifar10.database import Database
+from nas_cifar10.errors import BadDataError, CannotCreateError, ConfigError, NasError, StateError
+from nas_cifar10.runs import read_json, write_json
+from nas_cifar10.search import setup
+from nas_cifar10.search.dry_run import dry_run
+from nas_cifar10.search.setup import existing, resolve, start
+from nas_cifar10.study import create_study, open_study
+from nas_cifar10.training import precision
+from nas_cifar10.views import Place
+
+SHORT = ("search.trials=2", "training.epochs=1")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return place_in(tmp_path / "run")
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Return every file of a folder with its bytes."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_a_new_run_is_described_before_its_first_trial(place: Place) -> None:
+    config = search_config()
+    ready = begin(config, place)
+    assert set(content(place.run.root)) == {
+        "study.db",
+        "config.yaml",
+        "environment.json",
+        "pictures.npz",
+    }
+    written = yaml.safe_load(place.run.config.read_text())
+    assert config_file.from_plain(written) == config
+    found = read_json(place.run.environment)
+    expected = {
+        "device": "cpu",
+        "precision": "fp32",
+        "threads": 1,
+        "workers": 1,
+        "bf16_speedup": None,
+        "study": "made",
+        "database": str(place.run.study),
+        "resumed_at": [],
+    }
+    assert {key: found[key] for key in expected} == expected
+    assert found["versions"]["torch"] == version("torch")
+    with np.load(place.run.pictures) as sample:
+        assert sample["sample_images"].shape == (25, 8, 8, 1)
+        assert sample["sample_images"].dtype == np.uint8
+        assert sample["sample_labels"].shape == (25,)
+    assert ready.study.trials() == []
+    assert ready.study.facts.data["class_names"] == list("0123456789")
+
+
+def test_parts_for_training_and_measuring_are_those_of_the_split(place: Place) -> None:
+    ready = begin(search_config(), place)
+    assert torch.equal(ready.pictures.train.rows, ready.data.split.train)
+    held_out = ready.pictures.held_out
+    assert held_out is not None
+    assert torch.equal(held_out.rows, ready.data.split.validation)
+    assert (ready.pictures.shape, ready.pictures.num_classes) == ((1, 8, 8), 10)
+
+
+def test_an_existing_run_is_refused_without_a_flag(place: Place) -> None:
+    begin(search_config(), place)
+    before = content(place.run.root)
+    with pytest.raises(CannotCreateError, match=r"holds a run already.*--resume.*--overwrite"):
+        existing(place, resume=False, overwrite=False)
+    assert content(place.run.root) == before
+
+
+def test_a_study_elsewhere_is_refused_without_a_flag_too(place: Place, tmp_path: Path) -> None:
+    begin(search_config(), place)
+    other = Place(place_in(tmp_path / "other").run, place.database, "made")
+    with pytest.raises(CannotCreateError, match="study 'made'"):
+        existing(other, resume=False, overwrite=False)
+
+
+def test_a_folder_of_another_study_is_not_resumed(place: Place) -> None:
+    begin(search_config(), place)
+    before = content(place.run.root)
+    other = Place(place.run, place.database, "Made!")  # its folder has the same name
+    with pytest.raises(CannotCreateError, match="holds the run of study 'made', not of 'Made!'"):
+        existing(other, resume=True, overwrite=False)
+    assert content(place.run.root) == before
+
+
+def test_resuming_where_nothing_is_starts_afresh(place: Place) -> None:
+    assert existing(place, resume=True, overwrite=False) is None
+
+
+def test_overwriting_removes_the_old_run_and_nothing_else(place: Place) -> None:
+    go(begin(search_config(*SHORT), place).study, place)
+    create_study(place.database, "neighbour", made_facts(search_config()))
+    (place.run.root / "notes.txt").write_text("mine")
+    place.run.retrain.root.mkdir()
+    place.run.retrain.model.write_bytes(b"old")
+    (place.run.retrain.root / "notes.txt").write_text("mine")
+    ready = begin(search_config("seed=1", *SHORT), place, overwrite=True)
+    assert ready.study.trials() == []
+    assert ready.study.config.seed == 1
+    assert set(content(place.run.root)) == {
+        "study.db",
+        "config.yaml",
+        "environment.json",
+        "pictures.npz",
+        "notes.txt",
+        "retrain/notes.txt",
+    }
+    assert open_study(place.database, "neighbour").name == "neighbour"
+    assert read_json(place.run.environment)["resumed_at"] == []
+
+
+def test_nothing_is_written_or_removed_when_the_pictures_are_bad(
+    place: Place, tmp_path: Path
+) -> None:
+    go(begin(search_config(*SHORT), place).study, place)
+    before = content(place.run.root)
+    (tmp_path / "photos" / "train" / "cat").mkdir(parents=True)
+    (tmp_path / "photos" / "train" / "cat" / "1.png").write_bytes(b"no picture")
+    photos = f"data={{source: image_folder, root: {json.dumps(str(tmp_path / 'photos'))}}}"
+    with pytest.raises(NasError):
+        start(search_config(photos), place, "cpu", overwrite=True)
+    assert content(place.run.root) == before
+    new = place_in(tmp_path / "new")
+    with pytest.raises(NasError):
+        start(search_config(photos), new, "cpu", overwrite=False)
+    assert content(new.run.root) == {}
+
+
+def test_nothing_is_written_when_the_device_is_absent(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match="no cuda"):
+        start(search_config(), place, "cuda", overwrite=False)
+    assert content(place.run.root) == {}
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["seed=1", "data.limit=130", "space.depth=[1, 2]", "training.epochs=4", "search.cohort=2"],
+)
+def test_another_identity_is_refused_and_leaves_every_byte(place: Place, change: str) -> None:
+    go(begin(search_config(*SHORT), place).study, place)
+    before = content(place.run.root)
+    with pytest.raises(StateError, match=change.partition("=")[0]):
+        take_up(place, search_config(*SHORT, change))
+    assert content(place.run.root) == before
+
+
+def test_other_pictures_are_refused_and_leave_every_byte(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go(begin(search_config(*SHORT), place).study, place)
+    before = content(place.run.root)
+
+    def one_pixel_off(*args: Any) -> Any:
+        data = divide(*args)
+        data.images[0, 0, 0, 0] ^= 1
+        return data
+
+    monkeypatch.setattr("nas_cifar10.data.dataset.divide", one_pixel_off)
+    with pytest.raises(StateError, match="not those the study was made with"):
+        take_up(place)
+    assert content(place.run.root) == before
+
+
+def test_free_keys_may_change_on_the_way(place: Place) -> None:
+    begin(search_config(*SHORT), place)
+    more = search_config("search.trials=3", "training.epochs=1", "retrain.epochs=9")
+    ready = take_up(place, more)
+    assert ready.study.config == more
+    assert len(go(ready.study, place)) > 0
+    assert len(reopen(place).trials()) == 3
+    written = yaml.safe_load(place.run.config.read_text())
+    assert (written["search"]["trials"], written["retrain"]["epochs"]) == (3, 9)
+
+
+def test_a_resumed_run_keeps_when_it_started(place: Place) -> None:
+    begin(search_config(), place)
+    first = read_json(place.run.environment)
+    take_up(place)
+    second = read_json(place.run.environment)
+    take_up(place)
+    third = read_json(place.run.environment)
+    assert first["started_at"] == second["started_at"] == third["started_at"]
+    assert [len(found["resumed_at"]) for found in (first, second, third)] == [0, 1, 2]
+
+
+def test_a_run_taken_up_by_the_command_line_equals_one_that_never_stopped(
+    place: Place, tmp_path: Path
+) -> None:
+    config = search_config("search.trials=3", "training.epochs=2")
+    straight = place_in(tmp_path / "straight")
+    go(begin(config, straight).study, straight)
+    begin(config, place)
+    while go(take_up(place).study, place, events=4):
+        pass
+    assert table(reopen(place)) == table(reopen(straight))
+
+
+def test_what_changed_since_the_start_is_warned_about(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    begin(search_config(), place)
+    with caplog.at_level(logging.WARNING, "nas_cifar10"):
+        take_up(place)
+        assert caplog.messages == []
+        found = read_json(place.run.environment)
+        found["versions"]["torch"] = "1.0"
+        write_json(place.run.environment, found)
+        take_up(place)
+    now = version("torch")
+    assert caplog.messages == [f"torch was 1.0 before, is {now} now: numbers may differ"]
+
+
+def test_what_was_decided_once_is_read_from_the_study(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = search_config("training.precision=auto", "training.threads=auto")
+    monkeypatch.setattr(precision, "num_cores", lambda: 1)
+    monkeypatch.setattr(precision, "has_native_bf16", lambda device: True)
+    monkeypatch.setattr(precision, "_speedup", lambda step, device: 2.0)
+    before = begin(config, place).study.facts.resolved
+    assert (before["precision"], before["threads"], before["bf16_speedup"]) == ("bf16", 1, 2.0)
+    monkeypatch.setattr(precision, "num_cores", lambda: 64)
+    monkeypatch.setattr(precision, "_speedup", lambda step, device: 0.5)
+    assert take_up(place).study.facts.resolved == before
+    assert torch.get_num_threads() == 1
+    assert read_json(place.run.environment)["precision"] == "bf16"
+
+
+def test_the_probe_runs_the_largest_network_of_the_space(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready = begin(search_config(), place)
+    values = search_config("training.precision=auto").plain()
+    del values["training"]["batch_size"]
+    values["space"]["training"]["batch_size"] = [8, 24, 16]
+    config = config_file.from_plain(values)
+    steps = []
+
+    def noted(config: Config, candidate: Any, *args: Any) -> Callable[[str], None]:
+        steps.append((str(candidate.architecture), setup.batch_size(config, candidate)))
+        return lambda number_format: None
+
+    monkeypatch.setattr(precision, "has_native_bf16", lambda device: True)
+    monkeypatch.setattr(setup, "training_step", noted)
+    resolve(config, ready.data, torch.device("cpu"))
+    assert steps == [("8-8-8, kernels 5-5-5", 24)]
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a database " * 500])
+def test_a_damaged_study_is_neither_resumed_nor_overwritten(place: Place, damage: bytes) -> None:
+    begin(search_config(), place)
+    place.run.study.write_bytes(damage)
+    for flags in ({"resume": True}, {"overwrite": True}, {}):
+        both = {"resume": False, "overwrite": False} | flags
+        with pytest.raises(BadDataError, match=r"study\.db: is "):
+            existing(place, **both)
+    assert place.run.study.read_bytes() == damage
+
+
+def test_a_start_that_was_killed_can_be_started_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class KilledError(Exception):
+        pass
+
+    def killed(*args: Any) -> None:
+        raise KilledError
+
+    for victim in ("create_study", "describe_run", "write_text", "write_json", "write_atomic"):
+        with monkeypatch.context() as patched, no_waiting():
+            patched.setattr(setup, victim, killed)
+            with pytest.raises(KilledError):
+                start(search_config(*SHORT), place, "cpu", overwrite=True)
+        study = existing(place, resume=True, overwrite=False)
+        assert (study is None) == (victim == "create_study")
+    assert take_up(place).study.trials() == []
+
+
+def test_a_dry_run_writes_nothing_and_names_both_ends_of_the_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = dict(dry_run(search_config(), "cpu"))
+    assert list(rows) == [
+        "space",
+        "pictures",
+        "computes in",
+        "smallest",
+        "largest",
+        "search",
+        "retrain",
+    ]
+    assert rows["space"] == "endlessly many candidates"
+    assert rows["pictures"] == "108 train, 12 validation, 24 test"
+    assert rows["computes in"] == "fp32 on cpu, threads: 1"
+    assert rows["smallest"].startswith("4, kernels 3: 690 parameters, ")
+    assert rows["largest"].startswith("8-8-8, kernels 5-5-5: 3,514 parameters, ")
+    assert "25 epochs" in rows["search"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_says_what_does_not_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory(*args: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("nas_cifar10.search.setup.train_step", no_memory)
+    with pytest.raises(NasError, match="4, kernels 3: does not fit into memory in batches of 32"):
+        dry_run(search_config(), "cpu")
+
+
+def test_a_study_may_have_another_name_and_place_than_the_run(tmp_path: Path) -> None:
+    database = Database(path=tmp_path / "many.db")
+    for name in ("one", "two"):
+        place = Place(place_in(tmp_path / name).run, database, name)
+        go(begin(search_config(*SHORT), place).study, place)
+        assert read_json(place.run.environment)["study"] == name
+    assert table(open_study(database, "one")) == table(open_study(database, "two"))
+    with pytest.raises(ConfigError, match="'one', 'two'"):
+        open_study(database, None)
