@@ -268,6 +268,15 @@ def test_a_folder_that_holds_something_stays(tmp_path: Path) -> None:
     assert [path.name for path in run.root.iterdir()] == ["search.json"]
 
 
+def test_what_a_killed_process_left_half_written_goes(tmp_path: Path) -> None:
+    left = [tmp_path / ".best.json.abc1.new", tmp_path / "retrain" / ".model.pt.x_2.new"]
+    kept = [tmp_path / ".mine.new", tmp_path / "best.json", tmp_path / "retrain" / "model.pt"]
+    for path in (*left, *kept):
+        write_atomic(path, b"x")
+    hold(tmp_path)
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == set(kept)
+
+
 def test_the_lock_goes_when_the_work_fails(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), locked(RunFolder(tmp_path / "a")):
         raise ZeroDivisionError

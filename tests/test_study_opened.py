@@ -151,6 +151,14 @@ def test_a_database_of_something_else_is_bad_data(path: Path) -> None:
         open_study(Database(path=path), "made")
 
 
+def test_tables_of_another_version_of_optuna_are_said_to_be(path: Path) -> None:
+    create(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'v2.6.0.a'")
+    with pytest.raises(StorageError, match=r"study\.db: cannot be used: .*optuna storage upgrade"):
+        open_study(Database(path=path), "made")
+
+
 def test_what_the_database_refuses_is_said_in_one_line(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

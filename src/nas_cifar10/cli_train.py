@@ -6,7 +6,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -143,8 +143,10 @@ def _search(request: SearchRequest) -> tuple[Place, DataSet]:
             raise MissingInputError(f"{place.run.root}: nothing to resume; name a --config")
         with _in_file(place.run), Screen(quiet=request.loudness < 0) as screen:
             progress = SearchProgress(screen, ready.study)
-            for trial in run_search(ready.study, place.run, ready.pictures):
-                progress.show(trial)
+            # Closed here, so that after Ctrl-C its last records are written under the lock.
+            with closing(run_search(ready.study, place.run, ready.pictures)) as events:
+                for trial in events:
+                    progress.show(trial)
         best_trial(ready.study)
     return place, ready.data
 

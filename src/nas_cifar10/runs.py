@@ -87,20 +87,23 @@ class RunFolder:
     def clear(self) -> None:
         """Remove all that this run wrote but its study; files of other origin stay."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
-        figures = self.figures.glob("*.png")
-        for path in (*figures, *vars(self.retrain).values(), *vars(self).values()):
-            kept = not isinstance(path, Path) or path in (self.study, self.lock)
-            if not kept and not path.is_dir():
-                _remove(path)
+        self.sweep()
+        for path in (*self.figures.glob("*.png"), *self._files()):
+            if path not in (self.study, self.lock):
+                path.unlink(missing_ok=True)
         for folder in (self.figures, self.retrain.root):
             with contextlib.suppress(OSError):  # not there, or not empty
                 folder.rmdir()
 
+    def sweep(self) -> None:
+        """Remove what a killed process left of writing a file."""
+        for path in self._files():
+            for left in path.parent.glob(f".{glob.escape(path.name)}.*{_UNFINISHED}"):
+                left.unlink(missing_ok=True)
 
-def _remove(path: Path) -> None:
-    """Remove a file, and what a kill left of writing it."""
-    for found in (path, *path.parent.glob(f".{glob.escape(path.name)}.*{_UNFINISHED}")):
-        found.unlink(missing_ok=True)
+    def _files(self) -> list[Path]:
+        named = (*vars(self.retrain).values(), *vars(self).values())
+        return [path for path in named if isinstance(path, Path) and not path.is_dir()]
 
 
 def latest(outputs: Path = OUTPUTS) -> RunFolder:
@@ -231,6 +234,7 @@ def locked(run: RunFolder, also: Path | None = None) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for path in paths:
             stack.enter_context(_held(path))
+        run.sweep()
         yield
 
 

@@ -345,4 +345,5 @@ def delete_study(database: Database, name: str) -> None:
 
 def _storage(database: Database) -> optuna.storages.RDBStorage:
     url, arguments = database.engine()
-    return optuna.storages.RDBStorage(url, engine_kwargs=arguments)
+    with database.explained(RuntimeError):  # tables of another version of Optuna
+        return optuna.storages.RDBStorage(url, engine_kwargs=arguments)

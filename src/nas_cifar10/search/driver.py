@@ -7,7 +7,7 @@ cohort is done. Nothing depends on a clock or on which trial was faster.
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 from nas_cifar10 import views
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 _VIEWS_EVERY_SECONDS = 5.0
 
 
-def run_search(study: Study, run: RunFolder, pictures: Pictures) -> Iterator[Trial]:
+def run_search(study: Study, run: RunFolder, pictures: Pictures) -> Generator[Trial]:
     """Go on with a study until it has all its trials, or until the caller stops listening.
 
     Yields:
