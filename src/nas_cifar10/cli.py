@@ -8,7 +8,7 @@ import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec
+from typing import Annotated, ParamSpec
 
 import typer
 
@@ -78,9 +78,11 @@ def _top(
     pass
 
 
-@app.command()
+@app.command("run", help="Search, retrain and report in one go.")
+@app.command("search", help="Look for the best candidate of a space.")
 @_explained
-def run(
+def _search_or_run(
+    context: typer.Context,
     config: ConfigFile = None,
     overrides: Overrides = None,
     run_dir: RunDir = None,
@@ -96,52 +98,27 @@ def run(
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
-    """Search, retrain and report in one go."""
-    flags = _request(locals())
-    from nas_cifar10 import cli_train
-
-    cli_train.run(cli_train.SearchRequest("run", **flags))
-
-
-@app.command()
-@_explained
-def search(
-    config: ConfigFile = None,
-    overrides: Overrides = None,
-    run_dir: RunDir = None,
-    study_db: StudyDb = None,
-    study: StudyName = None,
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-    workers: Workers = None,
-    device: Device = None,
-    seed: Seed = None,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-    verbose: Verbose = False,
-    quiet: Quiet = False,
-) -> None:
-    """Look for the best candidate of a space."""
-    flags = _request(locals())
-    from nas_cifar10 import cli_train
-
-    cli_train.search(cli_train.SearchRequest("search", **flags))
-
-
-def _request(values: dict[str, Any]) -> dict[str, Any]:
-    """Turn the flags of search and run into the fields of a request."""
-    overrides = list(values["overrides"] or ())
-    if values["workers"] is not None:
-        overrides.append(f"search.workers={values['workers']}")
-    if values["seed"] is not None:
-        overrides.append(f"seed={values['seed']}")
-    if values["resume"] and values["overwrite"]:
+    if resume and overwrite:
         raise ConfigError("--resume and --overwrite: name one of the two")
-    fields = ("config", "run_dir", "study_db", "study", "resume", "overwrite", "device")
-    return {name: values[name] for name in (*fields, "dry_run", "as_json")} | {
-        "overrides": tuple(overrides),
-        "loudness": values["verbose"] - values["quiet"],
-    }
+    from nas_cifar10 import cli_train
+
+    set_by_flags = {"search.workers": workers, "seed": seed}
+    given = [f"{key}={value}" for key, value in set_by_flags.items() if value is not None]
+    request = cli_train.SearchRequest(
+        command=str(context.info_name),
+        config=config,
+        overrides=(*(overrides or ()), *given),
+        run_dir=run_dir,
+        study_db=study_db,
+        study=study,
+        resume=resume,
+        overwrite=overwrite,
+        device=device,
+        dry_run=dry_run,
+        as_json=as_json,
+        loudness=verbose - quiet,
+    )
+    {"run": cli_train.run, "search": cli_train.search}[request.command](request)
 
 
 @app.command()
