@@ -127,6 +127,7 @@ def _search(request: SearchRequest) -> tuple[Place, DataSet]:
     again = ["nas", request.command, "--run", str(place.run.root), "--resume"]
     if request.study_db is not None:
         again += ["--study-db", str(place.database)]
+        again += ["--study", place.study_name] if place.study_name else []
     with (
         _on_screen(request.loudness),
         locked(place.run, place.database.path),
