@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 
 from nas_cifar10 import config_file
@@ -11,6 +12,7 @@ from nas_cifar10.config import Config
 # The same examples on every machine, however slow it is.
 settings.register_profile("same everywhere", derandomize=True, deadline=None)
 settings.load_profile("same everywhere")
+torch.set_num_threads(1)
 
 
 @pytest.fixture

@@ -16,9 +16,11 @@ from nas_cifar10.data.split import DataSet
 from nas_cifar10.database import Database
 from nas_cifar10.runs import RunFolder
 from nas_cifar10.search.driver import run_search
+from nas_cifar10.search.executors import InProcess, open_executor
 from nas_cifar10.search.setup import Ready, existing, go_on, start
 from nas_cifar10.segment import Pictures, search_pictures
-from nas_cifar10.study import Study, open_study
+from nas_cifar10.study import Study
+from nas_cifar10.study_open import open_study
 from nas_cifar10.study_rows import Trial
 from nas_cifar10.views import Place
 
@@ -26,6 +28,7 @@ from nas_cifar10.views import Place
 def search_config(*overrides: str) -> Config:
     """Return a search of 5 trials in cohorts of 3, with rungs at 1, 2 and 4 of 5 epochs."""
     return made_config(
+        "seed=1",
         "search.trials=5",
         "search.cohort=3",
         "search.sampler.startup_trials=2",
@@ -64,18 +67,22 @@ def digits() -> DataSet:
 
 
 def pictures() -> Pictures:
-    return search_pictures(digits(), torch.device("cpu"))
+    return search_pictures(digits())
 
 
-def searching(study: Study, place: Place) -> Generator[Trial]:
-    yield from run_search(study, place.run, pictures())
+def executor() -> InProcess:
+    return InProcess(pictures(), threads=1, device=torch.device("cpu"))
 
 
-def go(study: Study, place: Place, events: int | None = None) -> list[Trial]:
+def searching(study: Study, place: Place, workers: int = 1) -> Generator[Trial]:
+    with open_executor(pictures(), 1, torch.device("cpu"), workers) as executor:
+        yield from run_search(study, place.run, executor)
+
+
+def go(study: Study, place: Place, events: int | None = None, workers: int = 1) -> list[Trial]:
     """Let a search run to its end, or stop it after so many events."""
     seen: list[Trial] = []
-    torch.set_num_threads(1)
-    with no_waiting(), closing(searching(study, place)) as search:
+    with no_waiting(), closing(searching(study, place, workers)) as search:
         for trial in search:
             seen.append(trial)
             if len(seen) == events:

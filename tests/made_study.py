@@ -16,7 +16,8 @@ from nas_cifar10.config import Config
 from nas_cifar10.database import Database
 from nas_cifar10.epochs import Epoch, Scores
 from nas_cifar10.space.candidate import Candidate
-from nas_cifar10.study import Study, create_study, open_study
+from nas_cifar10.study import Study
+from nas_cifar10.study_open import create_study, open_study
 from nas_cifar10.study_rows import Facts, Trial
 
 
@@ -39,8 +40,9 @@ def made_config(*overrides: str) -> Config:
 
 
 def made_facts(config: Config) -> Facts:
-    resolved = {"device": "cpu", "precision": "fp32", "threads": 1, "workers": 1}
-    return Facts(config.plain(), resolved, {"fingerprint": "made up"})
+    resolved = {"device": "cpu", "precision": "fp32", "threads": 1, "retrain_threads": 1}
+    digits = {"fingerprint": "made up", "shape": [1, 8, 8], "class_names": list("0123456789")}
+    return Facts(config.plain(), resolved, digits)
 
 
 @contextmanager

@@ -90,7 +90,8 @@ KEYS: dict[str, tuple[str, ...]] = {
         "search.schedule.reduction_factor=1",
         "search.schedule.reduction_factor=101",
     ),
-    "search.workers": ("search.workers=2", "search.workers=0", "search.workers=all"),
+    "search.workers": ("search.workers=-1", "search.workers=0", "search.workers=all"),
+    "search.max_minutes": ("search.max_minutes=0", "search.max_minutes=soon"),
     "search.baseline": ("search.baseline=small", "search.baseline=[16, 3]"),
     "search.baseline.architecture": (
         "search.baseline.architecture=",
@@ -133,7 +134,7 @@ FORMS: dict[str, tuple[str, ...]] = {
         "space.kernel_size={low: 3, high: 5, step: 2}",
         "space.training.batch_size={low: 8, high: 64, log: 1}",
     ),
-    "known_keys": ("training.lr=0.1", "epochs=3", "search.max_minutes=3", "data.value=1"),
+    "known_keys": ("training.lr=0.1", "epochs=3", "search.max_hours=3", "data.value=1"),
 }
 
 # Rules about `--set` itself: the message opens with all of it.

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from nas_cifar10.cli import app
-from nas_cifar10.search import driver
+from nas_cifar10.search import executors
 from nas_cifar10.segment import Failed
 
 TINY = """\
@@ -205,7 +205,7 @@ def test_a_search_in_which_every_trial_fails_says_so(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed = Failed("diverged: not a finite number in epoch 1", ())
-    monkeypatch.setattr(driver, "train_segment", lambda *words: failed)
+    monkeypatch.setattr(executors, "train_segment", lambda *words: failed)
     message = refused(3, "run", "--config", "tiny.yaml")
     assert "diverged: not a finite number in epoch 1" in message
     assert json.loads((folder / "outputs/tiny-run/search.json").read_text())["best"] is None

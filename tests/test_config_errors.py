@@ -47,10 +47,10 @@ WORDING = {
     "training.learning_rate=101": "training.learning_rate: must be ≤ 100, got 101",
     "training.learning_rate=.inf": "training.learning_rate: must be a finite number, got inf",
     "training.threads=two": "training.threads: must be 'auto' or a whole number, got 'two'",
-    "search.workers=2": "search.workers: must be ≤ 1, got 2",
+    "search.workers=2000": "search.workers: must be ≤ 1,024, got 2000",
     "search.count=2": (
         "search.count: no such key; known: trials, cohort, objective, sampler, schedule, workers, "
-        "baseline"
+        "max_minutes, baseline"
     ),
     "search.baseline={architecture: {blocks: 3}}": (
         "search.baseline.architecture.blocks: must be a list, got 3"

@@ -54,7 +54,7 @@ def test_every_rule_between_keys_is_on_the_page() -> None:
 WORDS = {
     "search.trials": "whole number, 1 to 1,000,000,000",
     "search.objective": "one of accuracy, macro_f1",
-    "search.workers": "auto; or the number 1",
+    "search.workers": "auto; or whole number, 1 to 1,024",
     "training.threads": "auto; or whole number, 1 to 1,024",
     "training.learning_rate": "number above 0, up to 100",
     "space.kernel_size": ("whole number, 1 to 31, odd; a list of such values; or {low, high, log}"),

@@ -12,7 +12,7 @@ import pytest
 from made_study import ask, made_config, made_facts, no_waiting
 from nas_cifar10.database import Database
 from nas_cifar10.errors import BadDataError, ConfigError, MissingInputError, StorageError
-from nas_cifar10.study import create_study, open_study
+from nas_cifar10.study_open import create_study, open_study
 
 ODD_NAMES = [
     "with space.db",

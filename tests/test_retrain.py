@@ -21,7 +21,7 @@ from sklearn.metrics import (
 from made_retrain import go, made_job
 from made_search import digits
 from nas_cifar10 import retrain, runs
-from nas_cifar10.data.loader import batches
+from nas_cifar10.data.loader import Part, batches
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.errors import BadDataError, NasError
 from nas_cifar10.networks.build import build
@@ -121,7 +121,7 @@ def test_the_model_rebuilt_from_its_files_alone_predicts_the_same_bits(done: Job
         close = network(scaled).softmax(1)
     assert np.abs(close.numpy() - predictions(done)["probabilities"]).max() < 1e-5
     architecture, again = read_model(done.folder)
-    part = retrain._part(done, done.data.split.test)
+    part = Part(done.data.images, done.data.labels, done.data.split.test)
     exact = retrain.predict(architecture, again, part)
     assert np.array_equal(exact, predictions(done)["probabilities"])
 

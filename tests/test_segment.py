@@ -101,7 +101,7 @@ def test_areas_are_measured_where_they_are_asked_for() -> None:
 
 
 def test_nothing_is_measured_where_nothing_is_held_out() -> None:
-    shown = replace(pictures(), held_out=None)
+    shown = replace(pictures(), held_out_rows=None)
     result = train_segment(made_segment(1), shown, None)
     assert isinstance(result, Trained)
     assert result.epochs[0].held_out is None

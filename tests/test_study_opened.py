@@ -26,13 +26,8 @@ from nas_cifar10.errors import (
     MissingInputError,
     StorageError,
 )
-from nas_cifar10.study import (
-    Study,
-    create_study,
-    delete_study,
-    find_study,
-    open_study,
-)
+from nas_cifar10.study import Study
+from nas_cifar10.study_open import create_study, delete_study, find_study, open_study
 
 
 def create(path: Path) -> Study:

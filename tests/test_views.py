@@ -8,9 +8,9 @@ import pytest
 
 from made_search import (
     adds_up,
+    executor,
     finished,
     fresh,
-    pictures,
     search_config,
     timeless,
 )
@@ -112,7 +112,7 @@ def test_a_search_survives_views_written_while_it_runs(
 ) -> None:
     monkeypatch.setattr(driver, "_VIEWS_EVERY_SECONDS", 0)
     study, place = fresh(tmp_path, search_config("search.trials=2"))
-    for trial in driver.run_search(study, place.run, pictures()):
+    for trial in driver.run_search(study, place.run, executor()):
         if place.run.search.exists() and trial.state == "running":
             found = json.loads(place.run.search.read_text())
             assert found["trials"]["requested"] == 2

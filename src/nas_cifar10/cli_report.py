@@ -10,7 +10,8 @@ from nas_cifar10.errors import ConfigError, MissingInputError, NoTrialCompletedE
 from nas_cifar10.report.summary import summary
 from nas_cifar10.report.write import report as write_report
 from nas_cifar10.runs import OUTPUTS, RunFolder, latest, read_json, slug
-from nas_cifar10.study import Study, open_study
+from nas_cifar10.study import Study
+from nas_cifar10.study_open import open_study
 from nas_cifar10.study_rows import Trial
 from nas_cifar10.views import Place
 

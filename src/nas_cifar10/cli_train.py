@@ -33,7 +33,8 @@ from nas_cifar10.search import identity
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.search.dry_run import dry_run
 from nas_cifar10.search.setup import describe_run, existing, go_on, start
-from nas_cifar10.study import Study, open_study
+from nas_cifar10.study import Study
+from nas_cifar10.study_open import open_study
 from nas_cifar10.study_rows import Trial
 from nas_cifar10.views import Place
 
@@ -142,10 +143,14 @@ def _search(request: SearchRequest) -> tuple[Place, DataSet]:
             ready = start(config, place, device, overwrite=request.overwrite)
         else:
             raise MissingInputError(f"{place.run.root}: nothing to resume; name a --config")
-        with _in_file(place.run), Screen(quiet=request.loudness < 0) as screen:
+        with (
+            _in_file(place.run),
+            Screen(quiet=request.loudness < 0) as screen,
+            ready.executor as executor,
+        ):
             progress = SearchProgress(screen, ready.study)
             # Closed here, so that after Ctrl-C its last records are written under the lock.
-            with closing(run_search(ready.study, place.run, ready.pictures)) as events:
+            with closing(run_search(ready.study, place.run, executor)) as events:
                 for trial in events:
                     progress.show(trial)
         best_trial(ready.study)

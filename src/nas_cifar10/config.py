@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from nas_cifar10.dimensions import (
-    AutoOrOne,
     AutoOrThreads,
+    AutoOrWorkers,
     BatchSize,
     BatchSizeDimension,
     Channels,
@@ -22,6 +22,7 @@ from nas_cifar10.dimensions import (
     KernelDimension,
     LearningRate,
     LearningRateDimension,
+    Minutes,
     Name,
     Section,
     Share,
@@ -119,7 +120,7 @@ class SamplerConfig(Section):
 class ScheduleConfig(Section):
     """Which trials may go on."""
 
-    name: Literal["hyperband", "none"] = Field(
+    name: Literal["hyperband", "halving", "none"] = Field(
         "hyperband", description="the schedule; none: all train to the end"
     )
     reduction_factor: Annotated[int, Field(ge=2, le=100)] = Field(
@@ -167,7 +168,12 @@ class SearchConfig(Section):
     )
     sampler: SamplerConfig = SamplerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
-    workers: AutoOrOne = Field(1, description="processes that train; auto means 1")
+    workers: AutoOrWorkers = Field(
+        1, description="processes that train; auto: one a CPU core, at most a cohort's"
+    )
+    max_minutes: Minutes | None = Field(
+        None, description="no new cohort is asked after so long; null: no limit"
+    )
     baseline: CandidateConfig | None = Field(
         None, description="a first, fixed candidate of the space"
     )

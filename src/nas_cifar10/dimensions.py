@@ -86,9 +86,10 @@ _Auto: TypeAlias = Annotated[Literal["auto"], Tag("word")]
 AutoOrThreads: TypeAlias = Annotated[
     _Auto | Annotated[Annotated[int, Field(ge=1, le=1024)], Tag("count")], _AUTO_OR
 ]
-AutoOrOne: TypeAlias = Annotated[
-    _Auto | Annotated[Annotated[int, Field(ge=1, le=1)], Tag("count")], _AUTO_OR
+AutoOrWorkers: TypeAlias = Annotated[
+    _Auto | Annotated[Annotated[int, Field(ge=1, le=1024)], Tag("count")], _AUTO_OR
 ]
+Minutes: TypeAlias = Annotated[float, Field(gt=0, le=1e6)]
 Share: TypeAlias = Annotated[
     Annotated[Count, Tag("count")]
     | Annotated[Annotated[float, Field(gt=0, lt=1)], Tag("fraction")],

@@ -38,6 +38,7 @@ from nas_cifar10.study import Study
 from nas_cifar10.study_rows import Trial
 from nas_cifar10.training import metrics
 from nas_cifar10.training.engine import evaluate
+from nas_cifar10.training.memory import keep_freed_memory
 from nas_cifar10.training.precision import stored_device
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,8 @@ def prepare(
 ) -> Job:
     """Put the study's pictures on its device, and take its number of threads."""
     resolved = study.facts.resolved
-    torch.set_num_threads(resolved["threads"])
+    keep_freed_memory()
+    torch.set_num_threads(resolved["retrain_threads"])
     device = stored_device(resolved["device"])
     on_device = replace(data, images=data.images.to(device), labels=data.labels.to(device))
     return Job(study, trial, config, on_device, folder)
@@ -100,12 +102,10 @@ def _pictures(job: Job) -> Pictures:
     train = split.train
     if monitor != "validation":
         train = torch.cat([split.train, split.validation]).sort().values
-    held_out = None if monitor == "none" else _part(job, getattr(split, monitor))
-    return Pictures(_part(job, train), held_out, len(job.data.class_names))
-
-
-def _part(job: Job, rows: Tensor) -> Part:
-    return Part(job.data.images, job.data.labels, rows.to(job.data.images.device))
+    held_out = None if monitor == "none" else getattr(split, monitor)
+    images, labels = job.data.images, job.data.labels
+    pictures = Pictures(images, labels, train, held_out, len(job.data.class_names))
+    return pictures.to(images.device)
 
 
 def _segment(job: Job, stop: int) -> Segment:
@@ -177,7 +177,10 @@ def _columns(part: str, scores: Scores | None) -> dict[str, float | None]:
 def _finish(job: Job, pictures: Pictures, checkpoint: bytes, epochs: tuple[Epoch, ...]) -> None:
     """Write the model, read it back, and measure what was read."""
     state, name = weights(checkpoint), _measured_name(job.config)
-    part = None if name is None else _part(job, getattr(job.data.split, name))
+    part = None
+    if name is not None:
+        rows = getattr(job.data.split, name).to(pictures.images.device)
+        part = replace(pictures.train, rows=rows)
     content = io.BytesIO()
     torch.save(state, content)
     write_atomic(job.folder.model, content.getvalue())

@@ -7,7 +7,7 @@ all the state there is, and any number of segments equals one.
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -77,25 +77,53 @@ class Failed:
 
 @dataclass(frozen=True)
 class Pictures:
-    """What a candidate learns from and what it is measured on, on one device."""
+    """What a candidate learns from and what it is measured on.
 
-    train: Part
-    held_out: Part | None
+    Args:
+        images: (N, C, H, W) uint8, those of every part.
+        labels: (N,) int64.
+        train_rows: (M,) int64: which pictures are learnt from.
+        held_out_rows: Which are measured on; None: measured on nothing.
+    """
+
+    images: Tensor
+    labels: Tensor
+    train_rows: Tensor
+    held_out_rows: Tensor | None
     num_classes: int
+
+    @property
+    def train(self) -> Part:
+        """What is learnt from."""
+        return Part(self.images, self.labels, self.train_rows)
+
+    @property
+    def held_out(self) -> Part | None:
+        """What is measured on."""
+        if self.held_out_rows is None:
+            return None
+        return Part(self.images, self.labels, self.held_out_rows)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """C, H, W of one picture."""
-        channels, height, width = self.train.images.shape[1:]
+        channels, height, width = self.images.shape[1:]
         return channels, height, width
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the tensors, by the names of their fields."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
 
-def search_pictures(data: DataSet, device: torch.device) -> Pictures:
+    def to(self, device: torch.device) -> "Pictures":
+        """Return the same pictures on a device; nothing is copied that is there already."""
+        moved: dict[str, Any] = {name: t.to(device) for name, t in self.tensors().items()}
+        return replace(self, **moved)
+
+
+def search_pictures(data: DataSet) -> Pictures:
     """Learn from the training part, measure on validation."""
-    images, labels = data.images.to(device), data.labels.to(device)
-    train = Part(images, labels, data.split.train.to(device))
-    held_out = Part(images, labels, data.split.validation.to(device))
-    return Pictures(train, held_out, len(data.class_names))
+    split = data.split
+    return Pictures(data.images, data.labels, split.train, split.validation, len(data.class_names))
 
 
 def train_segment(

@@ -1,4 +1,4 @@
-"""The only file that imports optuna: samplers, storage, and a study as plain rows for anybody.
+"""A study as plain rows for anybody, drawn by Optuna's samplers; knows no training.
 
 A trial is drawn in an in-memory twin of the study and then stored whole, in one commit, so that
 no trial with half its values can be left behind. Each draw uses a new sampler seeded from (seed,
@@ -21,21 +21,19 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.exceptions import StorageInternalError
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas_cifar10 import config_file
 from nas_cifar10.config import SamplerConfig
 from nas_cifar10.database import Database
 from nas_cifar10.epochs import Epoch
-from nas_cifar10.errors import BadDataError, CannotCreateError, ConfigError, MissingInputError
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.search_space import Choice, Dimension, IntegerRange, SearchSpace, Value
 from nas_cifar10.study_rows import Clock, Facts, Proposal, Trial
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-_FACTS = "nas_cifar10"  # one attribute: a study has all its facts or none
+FACTS = "nas_cifar10"  # one attribute: a study has all its facts or none
 _CLOCK = "nas_cifar10_clock"
 _STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
@@ -65,7 +63,7 @@ def _explained(
 
 
 class Study:
-    """An open study; only its driver may change it. Made by `create_study` or `open_study`."""
+    """An open study; only its driver may change it. Made by `study_open`."""
 
     def __init__(
         self, database: Database, stored: optuna.Study, storage: optuna.storages.RDBStorage
@@ -75,7 +73,7 @@ class Study:
         self._stored = _Book(stored, storage)
         self._twin: _Book | None = None
         self.name = stored.study_name
-        self.facts = Facts(**stored.user_attrs[_FACTS])
+        self.facts = Facts(**stored.user_attrs[FACTS])
         self.config = config_file.from_plain(self.facts.config)
         self.space = SearchSpace.from_config(self.config.space)
 
@@ -94,7 +92,7 @@ class Study:
     def replace_config(self, config: dict[str, Any]) -> None:
         """Store another config; which keys may differ is the caller's business."""
         self.facts = replace(self.facts, config=config)
-        self._stored.study.set_user_attr(_FACTS, asdict(self.facts))
+        self._stored.study.set_user_attr(FACTS, asdict(self.facts))
         self.config = config_file.from_plain(config)
 
     @_explained
@@ -107,11 +105,12 @@ class Study:
         """Draw the candidate of the next trial, which will have this number."""
         baseline, sampler = self.config.search.baseline, self.config.search.sampler.name
         if baseline is not None and number == 0:
-            return self._fixed(number, "baseline", Candidate.from_json(baseline.model_dump()))
+            candidate = Candidate.from_json(baseline.model_dump())
+            return self._fixed(number, "baseline", self.space.values(candidate))
         if sampler == "exhaustive":
             place = (number - (baseline is not None)) % int(self.space.size())
             candidate = next(itertools.islice(self.space.enumerate(), place, None))
-            return self._fixed(number, "random", candidate)
+            return self._fixed(number, "random", self.space.values(candidate))
         return self._sampled(number)
 
     @_explained
@@ -173,16 +172,15 @@ class Study:
         study.add_trials(own)
         return dict(optuna.importance.get_param_importances(study))
 
-    def _fixed(self, number: int, kind: str, candidate: Candidate) -> Proposal:
-        values = self.space.values(candidate)
+    def _fixed(self, number: int, kind: str, values: dict[str, Value]) -> Proposal:
         self._mirror().add(self.space, values, {})
-        return Proposal(number, kind, values, candidate)
+        return Proposal(number, kind, values, self.space.candidate(values))
 
     def _sampled(self, number: int) -> Proposal:
         settings, twin = self.config.search.sampler, self._mirror()
         words = np.random.SeedSequence([self.config.seed, number]).generate_state(1)
         twin.study.sampler = SAMPLERS[settings.name](settings, int(words[0]))
-        trial = twin.study.ask(_distributions(self.space))
+        trial = twin.study.ask(distributions(self.space))
         assert trial.number == number
         kind = "model_based" if trial.relative_params else "random"
         return Proposal(number, kind, trial.params, self.space.candidate(trial.params))
@@ -210,7 +208,7 @@ class _Book:
         trial = create_trial(
             state=TrialState.RUNNING,
             params=dict(values),
-            distributions=_distributions(space),
+            distributions=distributions(space),
             user_attrs=attributes,
         )
         self.study.add_trial(trial)
@@ -227,7 +225,8 @@ class _Book:
         return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
 
 
-def _distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
+def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
+    """Return the dimensions of a space as Optuna writes them."""
     return {name: _distribution(d) for name, d in space.dimensions.items()}
 
 
@@ -244,106 +243,3 @@ def _row(frozen: FrozenTrial) -> Trial:
     started_at = frozen.datetime_start.astimezone(UTC).isoformat(timespec="seconds")
     ended = frozen.state.is_finished()
     return Trial.from_attributes(frozen.number, frozen.user_attrs, started_at, ended=ended)
-
-
-def create_study(database: Database, name: str, facts: Facts) -> Study:
-    """Create a study, with its facts, in one database.
-
-    A new SQLite file gets its name when it is complete, so that none is ever found half-made.
-
-    Raises:
-        CannotCreateError: the database holds a study of this name.
-        NasError: as `find_study`.
-    """
-    if find_study(database, name) is not None:
-        raise CannotCreateError(
-            f"{database}: already holds a study {name!r}; go on with --resume, replace it with "
-            f"--overwrite, or choose another name with --study"
-        )
-    if database.path is None or database.path.exists():
-        _create(database, name, facts)
-    else:
-        unfinished = database.path.with_name(f".{database.path.name}.new")
-        unfinished.unlink(missing_ok=True)
-        _create(Database(path=unfinished), name, facts)
-        unfinished.replace(database.path)
-    return open_study(database, name)
-
-
-def _create(database: Database, name: str, facts: Facts) -> None:
-    with database.explained(StorageInternalError):
-        storage = _storage(database)
-        # A study without facts and trials is one whose creation was cut off.
-        study = optuna.create_study(
-            storage=storage, study_name=name, direction="maximize", load_if_exists=True
-        )
-        study.set_user_attr(_FACTS, asdict(facts))
-        storage.remove_session()
-        storage.engine.dispose()
-
-
-def find_study(database: Database, name: str | None) -> Study | None:
-    """Open a study if it is there.
-
-    Args:
-        name: None: the only one.
-
-    Raises:
-        ConfigError: several studies are there and none was named.
-        BadDataError: the database holds no studies, or this one is not ours.
-        StorageError: the database cannot be reached or read.
-    """
-    if database.path is not None and not database.path.exists():
-        return None
-    database.check_is_study()
-    with database.explained(StorageInternalError):
-        storage = _storage(database)
-        name = name or _only(optuna.get_all_study_names(storage), database)
-        if name not in optuna.get_all_study_names(storage):
-            return None
-        study = optuna.load_study(storage=storage, study_name=name)
-        if _FACTS in study.user_attrs:
-            return Study(database, study, storage)
-        empty = not study.user_attrs and not study.get_trials(deepcopy=False)
-        if not empty or study.direction != StudyDirection.MAXIMIZE:
-            raise BadDataError(f"{database}: study {name!r} was not made by this tool")
-        return None
-
-
-def _only(names: list[str], database: Database) -> str:
-    if len(names) > 1:
-        listed = ", ".join(map(repr, sorted(names)))
-        raise ConfigError(f"{database}: holds several studies; choose with --study: {listed}")
-    return names[0] if names else ""
-
-
-def open_study(database: Database, name: str | None) -> Study:
-    """Open a study that must be there.
-
-    Raises:
-        MissingInputError: the database is not there, or holds no study at all.
-        ConfigError: it holds others than the one named; otherwise as `find_study`.
-    """
-    study = find_study(database, name)
-    if study is not None:
-        return study
-    if database.path is not None and not database.path.exists():
-        raise MissingInputError(f"{database}: no such study database")
-    with database.explained(StorageInternalError):
-        names = sorted(optuna.get_all_study_names(_storage(database)))
-    if name is None or not names:
-        raise MissingInputError(f"{database}: holds no study")
-    raise ConfigError(f"--study: {database} holds {', '.join(map(repr, names))}, got {name!r}")
-
-
-def delete_study(database: Database, name: str) -> None:
-    """Remove a study and its trials from a database, if they are there."""
-    if find_study(database, name) is not None:
-        with database.explained(StorageInternalError):
-            optuna.delete_study(storage=_storage(database), study_name=name)
-
-
-def _storage(database: Database) -> optuna.storages.RDBStorage:
-    url, arguments = database.engine()
-    with database.explained(RuntimeError):  # tables of another version of Optuna
-        return optuna.storages.RDBStorage(url, engine_kwargs=arguments)

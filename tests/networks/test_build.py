@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from nas_cifar10.networks.build import build, initialise
+from nas_cifar10.networks.layers import conv_block
 from nas_cifar10.space.candidate import Architecture, Block
 
 PUBLISHED = Architecture((Block("conv", 64, 5), Block("conv", 64, 3), Block("conv", 64, 5)))
@@ -65,3 +66,30 @@ def test_first_weights_fill_the_same_interval_as_torchs_default() -> None:
             assert module.weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.02)
     for name, parameter in network.named_parameters():
         assert parameter.abs().max().item() == pytest.approx(default[name], rel=0.25)
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_pooling_first_gives_the_values_and_gradients_of_relu_first(
+    precision: torch.dtype,
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        images = torch.randn(6, 5, 8, 9, generator=generator).to(precision)
+        images = (images * 4).round() / 4  # so that many are equal, and many are exactly 0
+        upstream = torch.randn(6, 5, 4, 4, generator=generator).to(precision)
+        pool, relu = nn.MaxPool2d(2), nn.ReLU()
+        ways = (nn.Sequential(pool, relu), nn.Sequential(relu, pool))
+        values, gradients = [], []
+        for layers in ways:
+            given = images.clone().requires_grad_()
+            values.append(layers(given))
+            values[-1].backward(upstream)
+            assert given.grad is not None
+            gradients.append(given.grad)
+        assert torch.equal(*values)
+        assert torch.equal(*gradients)
+
+
+def test_a_block_pools_before_its_relu() -> None:
+    block = conv_block(3, 4, 3)
+    assert [type(layer) for layer in block.children()] == [nn.Conv2d, nn.MaxPool2d, nn.ReLU]

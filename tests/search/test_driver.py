@@ -18,17 +18,22 @@ from made_search import (
     go,
     reopen,
     search_config,
+    searching,
     table,
     timeless,
 )
 from nas_cifar10 import runs
 from nas_cifar10.runs import RunFolder
-from nas_cifar10.search import driver
+from nas_cifar10.search import driver, executors
 from nas_cifar10.segment import Failed, Pictures, Segment, Trained, train_segment
 from nas_cifar10.study import Study
 from nas_cifar10.views import Place
 
-TINY = ("space={depth: [1, 2], channels: 4, kernel_size: [1, 3]}", "search.sampler.name=random")
+TINY = (
+    "seed=0",
+    "space={depth: [1, 2], channels: 4, kernel_size: [1, 3]}",
+    "search.sampler.name=random",
+)
 
 
 Straight = Callable[[str], tuple[Study, Place]]
@@ -45,7 +50,7 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Straight:
     return run
 
 
-@pytest.mark.parametrize("schedule", ["hyperband", "none"])
+@pytest.mark.parametrize("schedule", ["hyperband", "halving", "none"])
 def test_the_same_search_twice_gives_the_same_study(
     straight: Straight, tmp_path: Path, schedule: str
 ) -> None:
@@ -60,7 +65,7 @@ def test_the_same_search_twice_gives_the_same_study(
 
 @pytest.mark.parametrize(
     ("schedule", "every"),
-    [("hyperband", 1), ("hyperband", 4), ("none", 3)],
+    [("hyperband", 1), ("hyperband", 4), ("halving", 1), ("none", 3)],
 )
 def test_stopping_after_every_few_events_changes_nothing(
     straight: Straight, tmp_path: Path, schedule: str, every: int
@@ -86,7 +91,7 @@ def test_a_lost_or_damaged_checkpoint_changes_nothing(
     _, other = fresh(tmp_path, study.config)
     for stop in itertools.count():
         damage(other.run, stop)
-        if len(go(reopen(other), other, events=3)) < 3:
+        if len(go(reopen(other), other, events=2)) < 2:
             break
     assert table(reopen(other)) == table(study)
     assert "starts over: its checkpoint is lost: checkpoint: damaged" in caplog.text
@@ -111,8 +116,8 @@ def test_somebody_elses_checkpoint_is_not_taken(
 ) -> None:
     study, _ = straight("hyperband")
     _, other = fresh(tmp_path, study.config)
-    go(reopen(other), other, events=5)
-    first, second = sorted(other.run.checkpoints.glob("*/checkpoint.pt"))
+    go(reopen(other), other, events=7)
+    first, second, *_ = sorted(other.run.checkpoints.glob("*/checkpoint.pt"))
     shutil.copy(first, second)
     go(reopen(other), other)
     assert "starts over: its checkpoint is lost: belongs to another trial" in caplog.text
@@ -213,7 +218,7 @@ def test_a_candidate_is_not_trained_twice(tmp_path: Path, monkeypatch: pytest.Mo
         trained.append((segment.candidate, segment.stop))
         return train_segment(segment, data, checkpoint)
 
-    monkeypatch.setattr(driver, "train_segment", counted)
+    monkeypatch.setattr(executors, "train_segment", counted)
     study, place = finished(tmp_path, *TINY, "search.trials=10", "search.cohort=4")
     trials = study.trials()
     repeated = [trial for trial in trials if trial.state == "repeated"]
@@ -261,7 +266,7 @@ NO_PRUNING = ("search.schedule.name=none", "training.epochs=2")
 def test_a_failing_candidate_is_recorded_and_the_search_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(driver, "train_segment", failing(1, 4))
+    monkeypatch.setattr(executors, "train_segment", failing(1, 4))
     study, place = finished(tmp_path, *NO_PRUNING)
     trials = study.trials()
     assert [t.number for t in trials if t.state == "failed"] == [1, 4]
@@ -277,7 +282,7 @@ def test_a_failing_candidate_is_recorded_and_the_search_goes_on(
 def test_failures_survive_a_stop_after_every_event(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(driver, "train_segment", failing(1, 4))
+    monkeypatch.setattr(executors, "train_segment", failing(1, 4))
     study, _ = finished(tmp_path / "one", *NO_PRUNING)
     _, other = fresh(tmp_path / "two", study.config)
     while go(reopen(other), other, events=1):
@@ -288,7 +293,7 @@ def test_failures_survive_a_stop_after_every_event(
 def test_a_search_whose_trials_all_fail_ends_without_a_best(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(driver, "train_segment", failing(0, 1, 2))
+    monkeypatch.setattr(executors, "train_segment", failing(0, 1, 2))
     study, place = finished(tmp_path, *NO_PRUNING, "search.trials=3")
     assert {trial.state for trial in study.trials()} == {"failed"}
     found = json.loads(place.run.search.read_text())
@@ -300,7 +305,7 @@ def test_a_search_whose_trials_all_fail_ends_without_a_best(
 def test_a_candidate_that_failed_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(driver, "train_segment", failing(0))
+    monkeypatch.setattr(executors, "train_segment", failing(0))
     one = ("space={depth: 1, channels: 4, kernel_size: 3}", "search.cohort=1", "search.trials=3")
     study, _ = finished(tmp_path, *NO_PRUNING, *one)
     assert [trial.state for trial in study.trials()] == ["failed", "complete", "repeated"]
@@ -310,10 +315,64 @@ def test_a_candidate_that_failed_is_tried_again(
 def test_a_repeat_of_a_failing_trial_of_its_cohort_ends_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(driver, "train_segment", failing(0))
+    monkeypatch.setattr(executors, "train_segment", failing(0))
     one = ("space={depth: 1, channels: 4, kernel_size: 3}", "search.cohort=3", "search.trials=3")
     study, _ = finished(tmp_path, *NO_PRUNING, *one)
     assert [trial.state for trial in study.trials()] == ["failed", "repeated", "repeated"]
+
+
+@pytest.mark.parametrize("schedule", ["hyperband", "halving", "none"])
+def test_any_number_of_workers_gives_the_same_study(
+    straight: Straight, tmp_path: Path, schedule: str
+) -> None:
+    study, place = straight(schedule)
+    for workers in (2, 4):
+        again, other = fresh(tmp_path / str(workers), study.config)
+        go(again, other, workers=workers)
+        assert table(again) == table(study)
+        assert timeless(other.run.trials) == timeless(place.run.trials)
+        assert other.run.best.read_bytes() == place.run.best.read_bytes()
+
+
+def test_the_number_of_workers_may_change_on_the_way(straight: Straight, tmp_path: Path) -> None:
+    study, _ = straight("halving")
+    _, other = fresh(tmp_path, study.config)
+    for workers in (2, 1, 3, 1):
+        go(reopen(other), other, events=4, workers=workers)
+    go(reopen(other), other)
+    assert table(reopen(other)) == table(study)
+
+
+def test_halving_goes_on_with_the_best_of_each_cohort(straight: Straight) -> None:
+    study, place = straight("halving")
+    for first in (0, 3):
+        cohort = study.trials()[first : first + 3]
+        assert sorted(len(trial.epochs) for trial in cohort)[-1] == 5
+        at_rung = [trial.epochs[0].measured.accuracy for trial in cohort]
+        kept = [trial.epochs[0].measured.accuracy for trial in cohort if len(trial.epochs) > 1]
+        assert kept == [max(at_rung)]
+    assert json.loads(place.run.search.read_text())["epochs"]["trained"] == 3 + 4 + 2 + 4
+
+
+def test_no_cohort_is_asked_when_the_time_is_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    study, place = fresh(tmp_path, search_config("search.max_minutes=1"))
+    seen = []
+    for trial in searching(study, place):
+        seen.append(trial)
+        clock[0] = 61.0  # in the middle of the first cohort of three
+    found = json.loads(place.run.search.read_text())
+    assert found["stopped"] == "time"
+    assert [trial.state != "running" for trial in study.trials()] == [True] * 3
+    assert go(reopen(place), place) == [], "the limit is on all sittings together"
+    more = reopen(place)
+    more.replace_config(search_config("search.max_minutes=10").plain())
+    go(more, place)
+    assert len(more.trials()) == 5
+    assert json.loads(place.run.search.read_text())["stopped"] is None
 
 
 def test_the_clock_goes_on_over_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,14 @@ from made_study import made_config
 from nas_cifar10.errors import StateError
 from nas_cifar10.search.identity import check
 
-FREE = {"search.trials", "search.workers", "retrain.epochs", "retrain.monitor", "retrain.test"}
+FREE = {
+    "search.trials",
+    "search.workers",
+    "search.max_minutes",
+    "retrain.epochs",
+    "retrain.monitor",
+    "retrain.test",
+}
 IDENTITY = {
     "name",
     "seed",

@@ -7,7 +7,8 @@ import pytest
 from optuna.pruners import HyperbandPruner
 from optuna.trial import TrialState
 
-from nas_cifar10.search.schedules import SCHEDULES, Hyperband, NoSchedule
+from made_study import made_config
+from nas_cifar10.search.schedules import SCHEDULES, Halving, Hyperband, NoSchedule, make_schedule
 
 LONGEST = [1, 2, 5, 9, 20, 27, 81, 243]
 Reports = dict[int, list[float]]
@@ -136,7 +137,54 @@ def test_no_schedule_never_prunes() -> None:
     assert schedule.goes_on(3, 1, {0: [0.9], 3: [0.1]})
 
 
+def rungs_of(curves: list[list[float]], schedule: Halving) -> list[int]:
+    """Return how many epochs each curve gets, round by round, deciding in any order, each twice."""
+    reports: Reports = {}
+    for start in range(0, len(curves), schedule.cohort):
+        alive = list(range(start, min(start + schedule.cohort, len(curves))))
+        for stop in schedule.decision_epochs(start):
+            for number in alive:
+                reports[number] = curves[number][:stop]
+            if stop < schedule.max_epochs:
+                backwards = {n for n in reversed(alive) if schedule.goes_on(n, stop, reports)}
+                alive = [n for n in alive if schedule.goes_on(n, stop, reports)]
+                assert backwards == set(alive)
+    return [len(reports[number]) for number in range(len(curves))]
+
+
+@pytest.mark.parametrize(
+    ("trials", "epochs", "cohort", "share"), [(10, 5, 5, 0.36), (50, 20, 5, 0.24)]
+)
+def test_halving_of_distinct_curves_costs_what_its_rungs_say(
+    trials: int, epochs: int, cohort: int, share: float
+) -> None:
+    curves = [[(number * 7 % 50) / 50 + step for step in range(epochs)] for number in range(trials)]
+    trained = rungs_of(curves, Halving(epochs, 3, cohort))
+    assert sum(trained) / (trials * epochs) == pytest.approx(share)
+
+
+def test_halving_keeps_the_best_third_of_a_cohort_at_every_rung() -> None:
+    curves = [[number / 100] * 9 for number in (5, 9, 1, 8, 3, 7, 2, 6, 4)]
+    assert rungs_of(curves, Halving(9, 3, cohort=9)) == [1, 9, 1, 3, 1, 3, 1, 1, 1]
+
+
+def test_halving_lets_one_go_on_however_small_the_cohort_and_the_first_of_equals() -> None:
+    assert rungs_of([[0.5] * 9, [0.5] * 9, [0.1] * 9], Halving(9, 3, cohort=2)) == [9, 1, 9]
+
+
+def test_halving_compares_with_those_who_came_to_the_rung_only() -> None:
+    schedule = Halving(9, 2, cohort=4)
+    failed_early = {0: [0.1, 0.2], 1: [], 2: [0.3, 0.1], 3: [0.9]}
+    assert [schedule.goes_on(trial, 2, failed_early) for trial in (0, 2)] == [True, False]
+    assert schedule.goes_on(3, 1, failed_early)
+
+
+def test_cohorts_decide_apart_under_halving() -> None:
+    curves = [[0.1, 0.1, 0.1], [0.2, 0.2, 0.2], [0.8, 0.8, 0.8], [0.9, 0.9, 0.9]]
+    assert rungs_of(curves, Halving(3, 2, cohort=2)) == [1, 3, 1, 3]
+
+
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_every_schedule_is_made_from_name_maximum_and_factor(name: str) -> None:
-    schedule = SCHEDULES[name]("study", 9, 3)
-    assert schedule.decision_epochs(0)[-1] == 9
+def test_every_schedule_is_made_from_a_config(name: str) -> None:
+    config = made_config(f"search.schedule.name={name}", "training.epochs=9")
+    assert make_schedule(config).decision_epochs(0)[-1] == 9

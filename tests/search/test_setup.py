@@ -23,7 +23,8 @@ from nas_cifar10.runs import read_json, write_json
 from nas_cifar10.search import setup
 from nas_cifar10.search.dry_run import dry_run
 from nas_cifar10.search.setup import existing, resolve, start
-from nas_cifar10.study import create_study, open_study
+from nas_cifar10.segment import search_pictures
+from nas_cifar10.study_open import create_study, open_study
 from nas_cifar10.training import precision
 from nas_cifar10.views import Place
 
@@ -75,11 +76,12 @@ def test_a_new_run_is_described_before_its_first_trial(place: Place) -> None:
 
 def test_parts_for_training_and_measuring_are_those_of_the_split(place: Place) -> None:
     ready = begin(search_config(), place)
-    assert torch.equal(ready.pictures.train.rows, ready.data.split.train)
-    held_out = ready.pictures.held_out
+    parts = search_pictures(ready.data)
+    assert torch.equal(parts.train.rows, ready.data.split.train)
+    held_out = parts.held_out
     assert held_out is not None
     assert torch.equal(held_out.rows, ready.data.split.validation)
-    assert (ready.pictures.shape, ready.pictures.num_classes) == ((1, 8, 8), 10)
+    assert (parts.shape, parts.num_classes) == ((1, 8, 8), 10)
 
 
 def test_an_existing_run_is_refused_without_a_flag(place: Place) -> None:
@@ -117,9 +119,9 @@ def test_overwriting_removes_the_old_run_and_nothing_else(place: Place) -> None:
     place.run.retrain.root.mkdir()
     place.run.retrain.model.write_bytes(b"old")
     (place.run.retrain.root / "notes.txt").write_text("mine")
-    ready = begin(search_config("seed=1", *SHORT), place, overwrite=True)
+    ready = begin(search_config("seed=2", *SHORT), place, overwrite=True)
     assert ready.study.trials() == []
-    assert ready.study.config.seed == 1
+    assert ready.study.config.seed == 2
     assert set(content(place.run.root)) == {
         "study.db",
         "config.yaml",
@@ -160,7 +162,7 @@ def test_nothing_is_written_when_the_device_is_absent(
 
 @pytest.mark.parametrize(
     "change",
-    ["seed=1", "data.limit=130", "space.depth=[1, 2]", "training.epochs=4", "search.cohort=2"],
+    ["seed=2", "data.limit=130", "space.depth=[1, 2]", "training.epochs=4", "search.cohort=2"],
 )
 def test_another_identity_is_refused_and_leaves_every_byte(place: Place, change: str) -> None:
     go(begin(search_config(*SHORT), place).study, place)

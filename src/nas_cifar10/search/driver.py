@@ -7,7 +7,7 @@ cohort is done. Nothing depends on a clock or on which trial was faster.
 
 import logging
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 
 from nas_cifar10 import views
@@ -15,16 +15,15 @@ from nas_cifar10.epochs import Epoch
 from nas_cifar10.errors import BadDataError
 from nas_cifar10.networks.cost import cost
 from nas_cifar10.runs import RunFolder, write_atomic
-from nas_cifar10.search.schedules import SCHEDULES
+from nas_cifar10.search.executors import Executor
+from nas_cifar10.search.schedules import make_schedule
 from nas_cifar10.segment import (
     SEARCH,
     Failed,
-    Pictures,
     Segment,
     belongs,
     epochs_in,
     load_state,
-    train_segment,
 )
 from nas_cifar10.study import Study
 from nas_cifar10.study_rows import Clock, Trial
@@ -34,51 +33,63 @@ log = logging.getLogger(__name__)
 _VIEWS_EVERY_SECONDS = 5.0
 
 
-def run_search(study: Study, run: RunFolder, pictures: Pictures) -> Generator[Trial]:
+def run_search(study: Study, run: RunFolder, executor: Executor) -> Generator[Trial]:
     """Go on with a study until it has all its trials, or until the caller stops listening.
+
+    No cohort is asked once the search has taken `search.max_minutes`, all its sittings together.
 
     Yields:
         A trial whenever it was asked, has trained an epoch, or has ended.
     """
-    driver = _Driver(study, run, pictures)
     before, started = study.clock.seconds, time.monotonic()
 
+    def seconds() -> float:
+        return before + time.monotonic() - started
+
+    driver = _Driver(study, run, executor, seconds)
+
     def record(stopped: str | None, *, final: bool) -> float:
-        passed = time.monotonic() - started
-        study.clock = Clock(before + passed, stopped)
+        study.clock = Clock(seconds(), stopped)
         views.write(study, driver.trials, run, final=final)
-        return passed
+        return seconds()
 
     recorded, finished = -_VIEWS_EVERY_SECONDS, False
     try:
         for trial in driver.steps():
             yield trial
-            if time.monotonic() - started > recorded + _VIEWS_EVERY_SECONDS:
+            if seconds() > recorded + _VIEWS_EVERY_SECONDS:
                 recorded = record(None, final=False)
         finished = True
     finally:
-        record(None if finished else "interrupted", final=finished)
+        at_end = "time" if len(driver.trials) < study.config.search.trials else None
+        record(at_end if finished else "interrupted", final=finished)
 
 
 class _Driver:
-    def __init__(self, study: Study, run: RunFolder, pictures: Pictures) -> None:
-        self.study, self.run, self.pictures = study, run, pictures
+    def __init__(
+        self, study: Study, run: RunFolder, executor: Executor, seconds: Callable[[], float]
+    ) -> None:
+        self.study, self.run, self.executor, self.seconds = study, run, executor, seconds
         self.config = study.config
         self.trials = study.trials()
-        schedule = self.config.search.schedule
-        self.schedule = SCHEDULES[schedule.name](
-            self.config.name, self.config.training.epochs, schedule.reduction_factor
-        )
+        self.schedule = make_schedule(self.config)
 
     def steps(self) -> Iterator[Trial]:
         for trial in self.trials:
             if trial.state != "running":  # killed after its end, before its checkpoint went
                 self.run.drop_checkpoint(trial.number)
-        while self._running() or len(self.trials) < self.config.search.trials:
+        while self._running() or (self._wants_more() and self._has_time()):
             yield from self._fill_cohort()
             while self._running():
                 yield from self._round()
                 yield from self._end_repeats()
+
+    def _wants_more(self) -> bool:
+        return len(self.trials) < self.config.search.trials
+
+    def _has_time(self) -> bool:
+        minutes = self.config.search.max_minutes
+        return minutes is None or self.seconds() < 60 * minutes
 
     def _running(self) -> list[Trial]:
         return [trial for trial in self.trials if trial.state == "running"]
@@ -93,7 +104,8 @@ class _Driver:
     def _ask(self) -> Trial:
         proposal = self.study.propose(len(self.trials))
         architecture = proposal.candidate.architecture
-        price = cost(architecture, self.pictures.shape, self.pictures.num_classes)
+        data = self.study.facts.data
+        price = cost(architecture, tuple(data["shape"]), len(data["class_names"]))
         same = [t.number for t in self.trials if t.candidate == proposal.candidate]
         measured = [n for n in same if self.trials[n].state not in ("failed", "repeated")]
         original = next((n for n in measured if self.trials[n].repeats is None), None)
@@ -114,10 +126,13 @@ class _Driver:
             ended = self._decide(trial) if rounds else None
             if ended is not None:
                 yield ended
-        for trial in here:
-            if self.trials[trial.number].state == "running":
-                stops = self.schedule.decision_epochs(trial.number)
-                yield from self._train(trial, stops[rounds])
+        yield from self._train(
+            {
+                trial.number: self.schedule.decision_epochs(trial.number)[rounds]
+                for trial in here
+                if self.trials[trial.number].state == "running"
+            }
+        )
 
     def _stops_passed(self, trial: Trial) -> int:
         stops = self.schedule.decision_epochs(trial.number)
@@ -156,22 +171,36 @@ class _Driver:
                     trial, "repeated", f"same as trial {first.number}", value, first.state
                 )
 
-    def _train(self, trial: Trial, stop: int) -> Iterator[Trial]:
-        """Train to epoch `stop`, an epoch a segment: a stop in between loses one epoch at most."""
-        checkpoint, done = self._resume_point(trial)
-        if len(done) > len(trial.epochs):  # killed after the checkpoint, before its record
-            trial = self.trials[trial.number] = self.study.set_epochs(trial, done)
-        trial = replace(trial, epochs=done)
-        while len(trial.epochs) < stop:
-            segment = self._segment(trial, len(trial.epochs) + 1)
-            result = train_segment(segment, self.pictures, checkpoint)
+    def _train(self, goals: Mapping[int, int]) -> Iterator[Trial]:
+        """Train each trial to its goal, an epoch a segment: a stop loses one epoch at most.
+
+        The trial with the most work left goes first, so that workers end a round together.
+        """
+        starts = {number: self._resume_point(number) for number in goals}
+        waiting = {n: start for n, start in starts.items() if self._work_left(n, goals[n])[0]}
+        num_running = 0
+        while waiting or num_running:
+            while waiting and self.executor.free:
+                number = max(waiting, key=lambda n: self._work_left(n, goals[n]))
+                start = waiting.pop(number)
+                segment = self._segment(self.trials[number], len(self.trials[number].epochs) + 1)
+                self.executor.submit(segment, start)
+                num_running += 1
+            number, result = self.executor.result()
+            num_running -= 1
             if isinstance(result, Failed):
-                yield self._end(trial, "failed", result.reason, None)
-                return
-            checkpoint = result.checkpoint
-            write_atomic(self.run.checkpoint(trial.number), checkpoint)
-            trial = self.trials[trial.number] = self.study.set_epochs(trial, result.epochs)
+                yield self._end(self.trials[number], "failed", result.reason, None)
+                continue
+            write_atomic(self.run.checkpoint(number), result.checkpoint)
+            trial = self.study.set_epochs(self.trials[number], result.epochs)
+            self.trials[number] = trial
+            if len(trial.epochs) < goals[number]:
+                waiting[number] = result.checkpoint
             yield trial
+
+    def _work_left(self, number: int, goal: int) -> tuple[int, int]:
+        trial = self.trials[number]
+        return trial.macs * (goal - len(trial.epochs)), -number
 
     def _segment(self, trial: Trial, stop: int) -> Segment:
         precision = self.study.facts.resolved["precision"]
@@ -187,9 +216,16 @@ class _Driver:
             measure_precision=precision,
         )
 
-    def _resume_point(self, trial: Trial) -> tuple[bytes | None, tuple[Epoch, ...]]:
-        """Return a trial's checkpoint and its epochs, or a fresh start where it is lost."""
-        path = self.run.checkpoint(trial.number)
+    def _resume_point(self, number: int) -> bytes | None:
+        """Return a trial's checkpoint, and let its record say the same; None: it starts over."""
+        trial, (checkpoint, done) = self.trials[number], self._stored_checkpoint(number)
+        if len(done) > len(trial.epochs):  # killed after the checkpoint, before its record
+            trial = self.study.set_epochs(trial, done)
+        self.trials[number] = replace(trial, epochs=done)
+        return checkpoint
+
+    def _stored_checkpoint(self, number: int) -> tuple[bytes | None, tuple[Epoch, ...]]:
+        path, trial = self.run.checkpoint(number), self.trials[number]
         if not trial.epochs and not path.exists():
             return None, ()
         try:
@@ -199,5 +235,5 @@ class _Driver:
                 raise BadDataError("belongs to another trial")
             return checkpoint, tuple(epochs_in(state))
         except (OSError, BadDataError) as error:
-            log.warning("trial %d starts over: its checkpoint is lost: %s", trial.number, error)
+            log.warning("trial %d starts over: its checkpoint is lost: %s", number, error)
             return None, ()

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from nas_cifar10.config import Config
+
 Reports = Mapping[int, Sequence[float]]
 
 
@@ -95,7 +97,50 @@ class Hyperband:
         ]
 
 
-SCHEDULES: dict[str, Callable[[str, int, int], Schedule]] = {
-    "hyperband": Hyperband,
-    "none": lambda name, max_epochs, reduction_factor: NoSchedule(max_epochs),
+@dataclass(frozen=True)
+class Halving:
+    """Successive halving (arXiv 1502.07943) with synchronised rungs, a cohort at a time.
+
+    Rungs are at 1, reduction_factor, reduction_factor**2 … epochs. All of a cohort that is alive
+    trains to the rung and waits there; then the best 1 / reduction_factor of them, but at least
+    one, go on from where they stand.
+    """
+
+    max_epochs: int
+    reduction_factor: int
+    cohort: int
+
+    def decision_epochs(self, trial: int) -> tuple[int, ...]:
+        """Return the rungs, the same for every trial, then the maximum."""
+        rungs, rung = [], 1
+        while rung < self.max_epochs:
+            rungs.append(rung)
+            rung *= self.reduction_factor
+        return (*rungs, self.max_epochs)
+
+    def goes_on(self, trial: int, epoch: int, reports: Reports) -> bool:
+        """Compare with all of the cohort that came to this rung; of equals, the first is best."""
+        first = trial - trial % self.cohort
+        here = [
+            other
+            for other in range(first, first + self.cohort)
+            if len(reports.get(other, ())) >= epoch
+        ]
+        ranked = sorted(here, key=lambda other: -reports[other][epoch - 1])
+        return trial in ranked[: max(len(here) // self.reduction_factor, 1)]
+
+
+SCHEDULES: dict[str, Callable[[Config], Schedule]] = {
+    "hyperband": lambda config: Hyperband(
+        config.name, config.training.epochs, config.search.schedule.reduction_factor
+    ),
+    "halving": lambda config: Halving(
+        config.training.epochs, config.search.schedule.reduction_factor, config.search.cohort
+    ),
+    "none": lambda config: NoSchedule(config.training.epochs),
 }
+
+
+def make_schedule(config: Config) -> Schedule:
+    """Return the schedule a config names."""
+    return SCHEDULES[config.search.schedule.name](config)

@@ -23,13 +23,16 @@ from nas_cifar10.errors import CannotCreateError
 from nas_cifar10.networks.build import build, initialise
 from nas_cifar10.runs import now, read_json, write_atomic, write_json, write_text
 from nas_cifar10.search import identity
-from nas_cifar10.segment import Pictures, search_pictures
+from nas_cifar10.search.executors import InProcess, LocalProcesses, open_executor
+from nas_cifar10.segment import search_pictures
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.search_space import SearchSpace
-from nas_cifar10.study import Study, create_study, delete_study, find_study
+from nas_cifar10.study import Study
+from nas_cifar10.study_open import create_study, delete_study, find_study
 from nas_cifar10.study_rows import Facts
 from nas_cifar10.training import precision
 from nas_cifar10.training.engine import train_step
+from nas_cifar10.training.memory import keep_freed_memory
 from nas_cifar10.training.optim import OPTIMIZERS
 from nas_cifar10.views import Place
 
@@ -40,11 +43,11 @@ NUM_SAMPLES = 25
 
 @dataclass(frozen=True)
 class Ready:
-    """A study, all its pictures, and the parts a search trains and measures on."""
+    """A study, its pictures, and who will train on them."""
 
     study: Study
     data: DataSet
-    pictures: Pictures
+    executor: InProcess | LocalProcesses
 
 
 def existing(place: Place, *, resume: bool, overwrite: bool) -> Study | None:
@@ -85,7 +88,7 @@ def start(config: Config, place: Place, requested_device: str, *, overwrite: boo
         place.run.clear()
     study = create_study(place.database, name, facts)
     describe_run(study, place, data)
-    return _ready(study, data, device)
+    return Ready(study, data, _executor(study, data, device))
 
 
 def go_on(study: Study, config: Config, place: Place, requested_device: str | None) -> Ready:
@@ -103,20 +106,33 @@ def go_on(study: Study, config: Config, place: Place, requested_device: str | No
     if config.plain() != study.facts.config:
         study.replace_config(config.plain())
     describe_run(study, place, data)
-    return _ready(study, data, device)
+    return Ready(study, data, _executor(study, data, device))
 
 
-def _ready(study: Study, data: DataSet, device: torch.device) -> Ready:
-    torch.set_num_threads(study.facts.resolved["threads"])
-    return Ready(study, data, search_pictures(data, device))
+def _executor(study: Study, data: DataSet, device: torch.device) -> InProcess | LocalProcesses:
+    """Return who trains: the number of workers may change on the way, the threads of one not."""
+    workers = num_workers(study.config, device)
+    return open_executor(search_pictures(data), study.facts.resolved["threads"], device, workers)
+
+
+def num_workers(config: Config, device: torch.device) -> int:
+    """Return how many processes train; `auto`: one a core, but no more than a cohort has trials.
+
+    A network this small gets more out of two cores as two networks than as one (docs/log.md); an
+    accelerator is one worker.
+    """
+    if config.search.workers != "auto":
+        return config.search.workers
+    return min(precision.num_cores(), config.search.cohort) if device.type == "cpu" else 1
 
 
 def resolve(config: Config, data: DataSet, device: torch.device) -> dict[str, Any]:
     """Decide number format and threads, once for the whole study."""
     largest = SearchSpace.from_config(config.space).extremes()[1]
-    workers = 1
+    workers = num_workers(config, device)
     threads = precision.resolve_threads(config.training.threads, workers)
     torch.set_num_threads(threads)
+    keep_freed_memory()  # the probe times what the search will do
     format_, speedup = precision.resolve_precision(
         config.training.precision, device, lambda: training_step(config, largest, data, device)
     )
@@ -126,6 +142,7 @@ def resolve(config: Config, data: DataSet, device: torch.device) -> dict[str, An
         "precision": format_,
         "bf16_speedup": speedup,
         "threads": threads,
+        "retrain_threads": precision.resolve_threads(config.training.threads, workers=1),
         "workers": workers,
     }
 

@@ -1,0 +1,182 @@
+"""What the search itself costs, with nobody training: ask, records, decisions, SQLite.
+
+    python benchmarks/driver_cost.py --sizes 100 1000 10000
+
+A study of so many trials is filled, then 20 more are searched with the real sampler, the real
+database and the real driver; the executor returns made-up epochs at once.
+"""
+
+import argparse
+import math
+import tempfile
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from measuring import describe_machine, write_result
+from nas_cifar10 import config_file, views
+from nas_cifar10.config import Config
+from nas_cifar10.database import Database
+from nas_cifar10.epochs import Epoch, Scores
+from nas_cifar10.runs import RunFolder
+from nas_cifar10.search import driver
+from nas_cifar10.segment import Segment, Trained
+from nas_cifar10.space.candidate import Candidate
+from nas_cifar10.study import Study, distributions
+from nas_cifar10.study_open import create_study, open_study
+from nas_cifar10.study_rows import Facts
+
+CHECKPOINT = bytes(1_850_000)  # weights and two moments of 154,506 parameters
+PARTS = {
+    "draw": (Study, "propose"),
+    "count parameters and MACs": (driver, "cost"),
+    "store a trial": (Study, "add"),
+    "store epochs": (Study, "set_epochs"),
+    "end a trial": (Study, "end"),
+    "write checkpoints": (driver, "write_atomic"),
+    "tables": (views, "write"),
+}
+
+
+class AtOnce:
+    """An executor whose results are made up, from the candidate and the epoch alone."""
+
+    def __init__(self) -> None:
+        """Start with nothing to do."""
+        self.tasks: deque[Segment] = deque()
+
+    @property
+    def free(self) -> int:
+        """One where nothing waits."""
+        return 1 - len(self.tasks)
+
+    def submit(self, segment: Segment, checkpoint: bytes | None) -> None:
+        """Take a segment."""
+        self.tasks.append(segment)
+
+    def result(self) -> tuple[int, Trained]:
+        """Return its epochs."""
+        segment = self.tasks.popleft()
+        epochs = made_epochs(segment.candidate, segment.stop)
+        return segment.trial, Trained(epochs, CHECKPOINT)
+
+
+def made_epochs(candidate: Candidate, count: int) -> tuple[Epoch, ...]:
+    """Return curves that wide networks at a learning rate of 0.001 have the best of."""
+    rate = math.log10(dict(candidate.training)["learning_rate"]) + 3
+    size = sum(math.log2(block.channels) for block in candidate.architecture.blocks) / 24
+    found = []
+    for number in range(1, count + 1):
+        accuracy = 0.5 + 0.2 * size - 0.1 * rate**2 + 0.03 * number
+        scores = Scores(loss=1 - accuracy, accuracy=accuracy, macro_f1=accuracy, auc=None)
+        found.append(Epoch(number, scores, scores, 0.0))
+    return tuple(found)
+
+
+def main() -> None:
+    """Measure every size, print and keep."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[0, 100, 1000, 3000, 10_000])
+    parser.add_argument("--more", type=int, default=20)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/driver_cost.json"))
+    given = parser.parse_args()
+    rows = []
+    for size in given.sizes:
+        rows.append(measure(size, given.more))
+        print("  ".join(f"{name} {value}" for name, value in rows[-1].items()), flush=True)
+    command = f"benchmarks/driver_cost.py --sizes {' '.join(map(str, given.sizes))}"
+    write_result(given.out, {"command": command, "rows": rows, **describe_machine()})
+
+
+def measure(size: int, more: int) -> dict[str, Any]:
+    """Return milliseconds a trial from ask to tell, in all and by part; tables stand apart."""
+    with tempfile.TemporaryDirectory() as folder, timed_parts() as seconds:
+        run = RunFolder(Path(folder))
+        overrides = ["name=cost", f"search.trials={size + more}"]
+        config = config_file.load(Path("configs/default.yaml"), overrides)
+        study = filled(run, config, size)
+        started = time.perf_counter()
+        search = driver.run_search(study, run, AtOnce())
+        next(search)  # reads the study, and mirrors it in memory
+        first, seconds_before = time.perf_counter(), dict(seconds)
+        for _ in search:
+            pass
+        passed = time.perf_counter() - first
+    parts = {name: seconds[name] - seconds_before.get(name, 0.0) for name in PARTS}
+    tables = parts.pop("tables")
+    return {
+        "trials": size,
+        "ask_to_tell_ms": round(1e3 * (passed - tables) / (more - 1), 1),
+        **{f"{name}_ms": round(1e3 * spent / (more - 1), 1) for name, spent in parts.items()},
+        "opening_s": round(first - started, 2),
+        "tables_s": round(tables, 2),
+    }
+
+
+@contextmanager
+def timed_parts() -> Iterator[dict[str, float]]:
+    """Time the functions of `PARTS` wherever they are called."""
+    seconds: dict[str, float] = Counter()
+    plain = {name: getattr(owner, function) for name, (owner, function) in PARTS.items()}
+
+    def timed(name: str) -> Callable[..., Any]:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            started = time.perf_counter()
+            try:
+                return plain[name](*args, **kwargs)
+            finally:
+                seconds[name] += time.perf_counter() - started
+
+        return run
+
+    for name, (owner, function) in PARTS.items():
+        setattr(owner, function, timed(name))
+    try:
+        yield seconds
+    finally:
+        for name, (owner, function) in PARTS.items():
+            setattr(owner, function, plain[name])
+
+
+def filled(run: RunFolder, config: Config, size: int) -> Study:
+    """Return a study with so many complete trials, each with five epochs."""
+    resolved = {"device": "cpu", "precision": "fp32", "threads": 1, "retrain_threads": 1}
+    data = {"fingerprint": "made up", "shape": [3, 32, 32], "class_names": list("0123456789")}
+    database = Database(path=run.study)
+    study = create_study(database, config.name, Facts(config.plain(), resolved, data))
+    drawn = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    trials = []
+    for _ in range(size):
+        values = drawn.ask(distributions(study.space)).params
+        candidate = study.space.candidate(values)
+        epochs = made_epochs(candidate, 5)
+        attributes = {
+            "candidate": candidate.to_json(),
+            "kind": "random",
+            "parameters": 1,
+            "macs": 1,
+            "repeats": None,
+            "epochs": [epoch.to_json() for epoch in epochs],
+            "outcome": {"state": "complete", "reason": ""},
+        }
+        trials.append(
+            optuna.trial.create_trial(
+                params=values,
+                distributions=distributions(study.space),
+                value=epochs[-1].measured.accuracy,
+                user_attrs=attributes,
+                intermediate_values={e.number: e.measured.accuracy for e in epochs},
+            )
+        )
+    stored = optuna.load_study(storage=f"sqlite:///{run.study}", study_name=config.name)
+    stored.add_trials(trials)
+    return open_study(database, config.name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""What every measurement shares: the machine it ran on, and how its result is kept."""
+
+import json
+import os
+import platform
+import statistics
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nas_cifar10 import environment
+from nas_cifar10.training.precision import num_cores, processor
+
+
+def describe_machine() -> dict[str, Any]:
+    """Return date, processor, memory and versions."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": {
+            "processor": processor(),
+            "cores": num_cores(),
+            "memory_gb": round(memory / 1e9, 1),
+            "system": platform.system(),
+        },
+        "versions": environment.describe()["versions"],
+        "commit": environment.describe()["commit"],
+    }
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Return median, smallest and largest."""
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def write_result(path: Path, result: dict[str, Any]) -> None:
+    """Keep a result as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,271 @@
+"""How fast one network trains: against the plain script's loop, and against the machine's limit.
+
+    python benchmarks/throughput.py --root data/cifar --turns 5
+
+The network is 64-64-64 with kernels 5-3-5, the batch 128. In each turn everything is measured once,
+so ratios within a turn hold on a machine that changes its pace. The machine's limit is the rate of
+a 4096 x 4096 x 4096 matrix product in the same format with the same threads.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Subset
+
+import plain_script
+from measuring import describe_machine, spread, write_result
+from nas_cifar10 import config_file
+from nas_cifar10.data.dataset import read
+from nas_cifar10.data.loader import Part, shuffled_batches
+from nas_cifar10.networks.build import build, initialise
+from nas_cifar10.networks.cost import cost
+from nas_cifar10.search.executors import LocalProcesses
+from nas_cifar10.segment import SEARCH, Pictures, Segment, Trained
+from nas_cifar10.space.candidate import Architecture, Block, Candidate
+from nas_cifar10.training.engine import train_epochs, train_step
+from nas_cifar10.training.memory import keep_freed_memory
+from nas_cifar10.training.optim import OPTIMIZERS
+from nas_cifar10.training.precision import autocast, num_cores
+
+BLOCKS = (Block("conv", 64, 5), Block("conv", 64, 3), Block("conv", 64, 5))
+NETWORK = Architecture(BLOCKS)
+RATE = 0.00113
+BATCH = 128
+CPU = torch.device("cpu")
+
+
+def main() -> None:
+    """Measure, print, keep."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", default="data/cifar")
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--pictures", type=int, default=12_800)
+    parser.add_argument("--precision", default="bf16", help="the format the probe chose")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/throughput.json"))
+    given = parser.parse_args()
+    cores = num_cores()
+    torch.set_num_threads(cores)
+    keep_freed_memory()
+    pictures = ours_pictures(given.root, given.pictures)
+    loader = plain_loader(given.root, given.pictures)
+    measured: dict[str, Callable[[], float]] = {
+        "plain script": lambda: plain_rate(loader),
+        f"fp32, {cores} threads": lambda: our_rate(pictures, "fp32"),
+        f"{given.precision}, {cores} threads": lambda: our_rate(pictures, given.precision),
+        f"{given.precision}, {cores} workers": lambda: workers_rate(
+            pictures, given.precision, cores
+        ),
+        "fp32 product": lambda: product_rate(torch.float32),
+        f"{given.precision} product": lambda: product_rate(torch.bfloat16),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in measured}
+    for _ in range(given.turns):
+        for name, measure in measured.items():
+            rates[name].append(measure())
+            print(f"{name:24} {rates[name][-1]:.4g}", flush=True)
+    macs = cost(NETWORK, pictures.shape, 10).macs
+    flops = 6 * macs  # a multiply-accumulate is two, the backward pass twice the forward
+    one, product = f"{given.precision}, {cores} threads", f"{given.precision} product"
+    shares = [a * flops / b for a, b in zip(rates[one], rates[product], strict=True)]
+    found, expected = loss_curves(pictures)
+    result = {
+        "largest_loss_difference_fp32_50_steps": max(
+            abs(a - b) for a, b in zip(found, expected, strict=True)
+        ),
+        "command": f"benchmarks/throughput.py --turns {given.turns} --pictures {given.pictures}",
+        "data": "CIFAR-10 (JPEG)",
+        "pictures_a_second": {n: spread(r) for n, r in rates.items() if "product" not in n},
+        "times_the_plain_script": {
+            name: spread([a / b for a, b in zip(rates[name], rates["plain script"], strict=True)])
+            for name in list(rates)[1:4]
+        },
+        "product_flops_a_second": {n: spread(r) for n, r in rates.items() if "product" in n},
+        "share_of_product_rate": spread(shares),
+        "layers": layer_table(pictures, given.precision),
+        **describe_machine(),
+    }
+    write_result(given.out, result)
+    for name in (
+        "pictures_a_second",
+        "times_the_plain_script",
+        "share_of_product_rate",
+        "largest_loss_difference_fp32_50_steps",
+    ):
+        print(name, result[name])
+    for row in result["layers"]:
+        print("  ".join(f"{key} {value}" for key, value in row.items()))
+
+
+def ours_pictures(root: str, number: int) -> Pictures:
+    """Return so many training pictures and nothing to measure on."""
+    overrides = ["data.source=image_folder", f"data.root={root}"]
+    data = read(config_file.load(Path("configs/default.yaml"), overrides).data, seed=0)
+    return Pictures(data.images, data.labels, data.split.train[:number], None, 10)
+
+
+def plain_loader(root: str, number: int) -> DataLoader:
+    """Return the plain script's loader over so many pictures."""
+    pictures = plain_script.Pictures(Path(root), number)
+    rows = range(len(pictures))
+    return DataLoader(Subset(pictures, rows), batch_size=BATCH, shuffle=True, num_workers=2)
+
+
+def plain_network() -> nn.Module:
+    """Return the network as the plain script builds it."""
+    values = {"num_layers": 3}
+    for number, block in enumerate(NETWORK.blocks):
+        values |= {f"channels_{number}": block.channels, f"kernel_{number}": block.kernel_size}
+    from optuna.trial import FixedTrial
+
+    return plain_script.Net(FixedTrial(values))
+
+
+def plain_rate(loader: DataLoader) -> float:
+    """Return pictures a second of the plain script's epoch, without the start of its workers."""
+    network = plain_network()
+    optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
+    seen, started = 0, 0.0
+    for images, labels in loader:
+        started = started or time.perf_counter()
+        seen += len(labels)
+        optimizer.zero_grad()
+        loss = F.cross_entropy(network(images), labels)
+        loss.backward()
+        optimizer.step()
+    return seen / (time.perf_counter() - started)
+
+
+def our_network() -> tuple[nn.Module, torch.optim.Optimizer]:
+    """Return the network and its optimizer as a segment makes them."""
+    network = build(NETWORK, (3, 32, 32), 10)
+    initialise(network, 0)
+    network.to(memory_format=torch.channels_last)
+    return network, OPTIMIZERS["adam"](network.parameters(), RATE)
+
+
+def our_rate(pictures: Pictures, precision: str) -> float:
+    """Return pictures a second of our epoch in this process."""
+    network, optimizer = our_network()
+
+    def batches(epoch: int) -> Any:
+        return shuffled_batches(pictures.train, BATCH, epoch)
+
+    (epoch,) = train_epochs(network, optimizer, batches, [1], lambda epoch: 0, precision)
+    return len(pictures.train) / epoch[1].seconds
+
+
+def workers_rate(pictures: Pictures, precision: str, workers: int) -> float:
+    """Return pictures a second in sum of several workers with one thread each."""
+    training = config_file.load(Path("configs/default.yaml"), ()).training
+    candidate = Candidate(NETWORK, (("learning_rate", RATE),))
+    with LocalProcesses(pictures, 1, CPU, workers) as executor:
+        for epochs in (1, 3):  # the first epoch gets everybody ready
+            for trial in range(workers):
+                segment = Segment(
+                    candidate, training, "", 0, SEARCH, trial, epochs, precision, precision
+                )
+                executor.submit(segment, None)
+            results = [executor.result()[1] for _ in range(workers)]
+    rates = []
+    for result in results:
+        assert isinstance(result, Trained)
+        # Of three epochs the middle one: all workers are at it at the same time.
+        rates.append(len(pictures.train) / result.epochs[1].seconds)
+    return sum(rates)
+
+
+def loss_curves(pictures: Pictures, steps: int = 50) -> tuple[list[float], list[float]]:
+    """Return the losses of our path and of the plain script's network, same weights and batches."""
+    ours, optimizer = our_network()
+    plain = plain_network()
+    plain.load_state_dict(dict(zip(plain.state_dict(), ours.state_dict().values(), strict=True)))
+    adam = torch.optim.Adam(plain.parameters(), lr=RATE)
+    found, expected = [], []
+    for images, labels in islice(shuffled_batches(pictures.train, BATCH, 0), steps):
+        said = train_step(ours, optimizer, images, labels, "fp32")
+        found.append(F.cross_entropy(said, labels).item())
+        loss = F.cross_entropy(plain(images.contiguous()), labels)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        expected.append(loss.item())
+    return found, expected
+
+
+def product_rate(number_format: torch.dtype) -> float:
+    """Return the FLOP/s of a large matrix product, the best of three."""
+    size = 4096
+    a, b = (torch.randn(size, size, dtype=number_format) for _ in range(2))
+    best = min(timed(lambda: a @ b) for _ in range(3))
+    return float(2 * size**3 / best)
+
+
+def timed(act: Callable[[], Any]) -> float:
+    """Return how many seconds a call takes."""
+    started = time.perf_counter()
+    act()
+    return time.perf_counter() - started
+
+
+def layer_table(pictures: Pictures, precision: str, repeats: int = 20) -> list[dict[str, Any]]:
+    """Return where a training step goes: milliseconds and GFLOP/s of each part, medians."""
+    network, optimizer = our_network()
+    images, labels = next(iter(shuffled_batches(pictures.train, BATCH, 0)))
+    rows = []
+    x = images
+    leaves = [(n, m) for n, m in network.named_modules() if not list(m.children())]
+    for name, module in leaves:
+        forward, backward, out = layer_times(module, x, precision, repeats, first=x is images)
+        row = {"part": f"{name} {type(module).__name__}"}
+        row |= {"forward_ms": round(forward, 3), "backward_ms": round(backward, 3)}
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            macs = out.numel() * module.weight[0].numel()
+            passes = 2 if x is images else 3  # no gradient of the pictures themselves
+            row["gflops"] = round(2 * macs * passes / (forward + backward) / 1e6)
+        rows.append(row)
+        x = out
+    part = Part(pictures.images, pictures.labels, pictures.train_rows[:BATCH])
+
+    def batch() -> None:
+        next(iter(shuffled_batches(part, BATCH, 0)))
+
+    def step() -> None:
+        train_step(network, optimizer, images, labels, precision)
+
+    for name, act in (
+        ("batch of uint8, normalised", batch),
+        ("optimizer", optimizer.step),
+        ("whole training step", step),
+    ):
+        milliseconds = 1e3 * statistics.median(timed(act) for _ in range(repeats))
+        rows.append({"part": name, "forward_ms": round(milliseconds, 3)})
+    return rows
+
+
+def layer_times(
+    module: nn.Module, x: Tensor, precision: str, repeats: int, *, first: bool
+) -> tuple[float, float, Tensor]:
+    """Return milliseconds forward and backward, and what the layer gives."""
+    forward, backward = [], []
+    for _ in range(repeats):
+        given = x.detach().requires_grad_(not first)
+        started = time.perf_counter()
+        with autocast(CPU, precision):
+            out = module(given)
+        between = time.perf_counter()
+        out.backward(torch.ones_like(out))
+        forward.append(between - started)
+        backward.append(time.perf_counter() - between)
+    return 1e3 * statistics.median(forward), 1e3 * statistics.median(backward), out.detach()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""Who trains segments: this process, or local worker processes. Knows no study and no schedule.
+
+An executor takes as many segments as it is free for and gives results back in whatever order they
+get done; nothing that a segment computes depends on who computes it.
+"""
+
+import logging
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+from collections import Counter, deque
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self, TypeAlias
+
+import torch
+import torch.multiprocessing
+
+from nas_cifar10.errors import CannotCreateError
+from nas_cifar10.segment import Failed, Pictures, Segment, Trained, train_segment
+from nas_cifar10.training.memory import keep_freed_memory
+
+log = logging.getLogger(__name__)
+
+MAX_LOSSES = 3
+SHARED_MEMORY = Path("/dev/shm")  # where Linux keeps what torch shares; macOS has no such limit
+
+Task: TypeAlias = tuple[Segment, bytes | None]
+Result: TypeAlias = Trained | Failed
+
+
+class Executor(Protocol):
+    """Trains segments, at most one of a trial at a time."""
+
+    @property
+    def free(self) -> int:
+        """How many segments can be submitted before a result has to be taken."""
+
+    def submit(self, segment: Segment, checkpoint: bytes | None) -> None:
+        """Hand over a segment, and where it starts."""
+
+    def result(self) -> tuple[int, Result]:
+        """Wait for a segment, and return its trial's number with what came out."""
+
+
+class InProcess(AbstractContextManager["InProcess"]):
+    """Trains in this process, one segment after the other."""
+
+    def __init__(self, pictures: Pictures, threads: int, device: torch.device) -> None:
+        """Take this many CPU threads for all that this process computes from now on."""
+        keep_freed_memory()
+        torch.set_num_threads(threads)
+        self._pictures = pictures.to(device)
+        self._tasks: deque[Task] = deque()
+
+    @property
+    def free(self) -> int:
+        """One where nothing waits."""
+        return 1 - len(self._tasks)
+
+    def submit(self, segment: Segment, checkpoint: bytes | None) -> None:
+        """Let the segment wait until its result is asked for."""
+        self._tasks.append((segment, checkpoint))
+
+    def result(self) -> tuple[int, Result]:
+        """Train the segment that waits."""
+        segment, checkpoint = self._tasks.popleft()
+        return segment.trial, train_segment(segment, self._pictures, checkpoint)
+
+    def __exit__(self, *error: object) -> None:
+        """Leave nothing behind: there is nothing."""
+
+
+@dataclass
+class _Worker:
+    """A process, the line to it, and what it is at."""
+
+    process: multiprocessing.process.BaseProcess
+    line: Connection
+    task: Task | None = None
+
+
+class LocalProcesses(AbstractContextManager["LocalProcesses"]):
+    """Trains in worker processes on this machine, which share one copy of the pictures.
+
+    A worker that dies is replaced and its segment run again; the third loss of a trial ends it.
+    Workers end with this process, however it ends.
+    """
+
+    def __init__(
+        self, pictures: Pictures, threads: int, device: torch.device, workers: int
+    ) -> None:
+        """Start the workers, each with so many CPU threads.
+
+        Raises:
+            CannotCreateError: the pictures do not fit into shared memory.
+        """
+        self._share(pictures)
+        self._arguments = (pictures, threads, device)
+        # Workers are forked from a server that has imported torch and computed nothing: as safe as
+        # a spawned process, but it starts at once and shares what the import alone takes, 350 MB.
+        self._context = torch.multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload([__name__])
+        self._losses: Counter[int] = Counter()
+        self._lost: deque[tuple[int, Result]] = deque()
+        self._workers = [self._start() for _ in range(workers)]
+
+    @property
+    def free(self) -> int:
+        """One for each idle worker."""
+        return sum(worker.task is None for worker in self._workers)
+
+    def submit(self, segment: Segment, checkpoint: bytes | None) -> None:
+        """Send the segment to an idle worker."""
+        place = next(n for n, worker in enumerate(self._workers) if worker.task is None)
+        self._give(place, (segment, checkpoint))
+
+    def result(self) -> tuple[int, Result]:
+        """Wait for whichever worker is done first."""
+        while not self._lost:
+            busy = {w.line: n for n, w in enumerate(self._workers) if w.task is not None}
+            place = busy[wait(list(busy))[0]]  # type: ignore[index] # typeshed: also sockets and handles
+            worker = self._workers[place]
+            assert worker.task is not None
+            try:
+                answer = worker.line.recv()
+            except (EOFError, OSError):
+                self._replace(place, worker.task)
+                continue
+            trial, worker.task = worker.task[0].trial, None
+            if isinstance(answer, Exception):
+                raise answer
+            return trial, answer
+        return self._lost.popleft()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the workers; what they are at is given up."""
+        for worker in self._workers:
+            worker.process.kill()
+            worker.process.join()
+            worker.line.close()
+
+    def __enter__(self) -> Self:
+        """Return the executor."""
+        return self
+
+    @staticmethod
+    def _share(pictures: Pictures) -> None:
+        size = sum(tensor.nbytes for tensor in pictures.tensors().values())
+        if SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free < size:
+            free = shutil.disk_usage(SHARED_MEMORY).free
+            raise CannotCreateError(
+                f"{SHARED_MEMORY}: workers share the pictures there and need {size / 1e6:,.0f} MB, "
+                f"{free / 1e6:,.0f} MB are free; enlarge it, or train with search.workers=1"
+            )
+        for tensor in pictures.tensors().values():
+            tensor.share_memory_()  # type: ignore[no-untyped-call] # torch's own
+
+    def _start(self) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=_work, args=(theirs, *self._arguments), daemon=True)
+        process.start()
+        theirs.close()
+        return _Worker(process, ours)
+
+    def _give(self, place: int, task: Task) -> None:
+        worker = self._workers[place]
+        worker.task = task
+        try:
+            worker.line.send(task)
+        except OSError:
+            self._replace(place, task)
+
+    def _replace(self, place: int, task: Task) -> None:
+        """Start a worker in place of a dead one, with the same task unless that has cost enough."""
+        trial, dead = task[0].trial, self._workers[place]
+        dead.process.join()
+        dead.line.close()
+        self._workers[place] = self._start()
+        self._losses[trial] += 1
+        lost, code = self._losses[trial], dead.process.exitcode
+        log.warning("a worker died (%s) while it trained trial %d", _cause(code), trial)
+        if lost < MAX_LOSSES:
+            self._give(place, task)
+        else:
+            self._lost.append((trial, Failed(f"its worker died {lost} times", ())))
+
+
+def _cause(exit_code: int | None) -> str:
+    if exit_code is None or exit_code >= 0:
+        return f"exit code {exit_code}"
+    return signal.Signals(-exit_code).name
+
+
+def _work(line: Connection, pictures: Pictures, threads: int, device: torch.device) -> None:
+    """Train what comes down the line, until nobody is at its other end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the driver decides
+    threading.Thread(target=_end_with_driver, daemon=True).start()
+    keep_freed_memory()
+    torch.set_num_threads(threads)
+    pictures = pictures.to(device)
+    while True:
+        segment, checkpoint = line.recv()
+        try:
+            answer: Result | Exception = train_segment(segment, pictures, checkpoint)
+        except Exception as error:
+            answer = error
+        line.send(answer)
+
+
+def _end_with_driver() -> None:
+    driver = multiprocessing.parent_process()
+    assert driver is not None
+    driver.join()
+    os._exit(1)
+
+
+def open_executor(
+    pictures: Pictures, threads: int, device: torch.device, workers: int
+) -> InProcess | LocalProcesses:
+    """Return what trains with so many workers; one needs no process of its own.
+
+    Args:
+        pictures: On the CPU.
+    """
+    if workers == 1:
+        return InProcess(pictures, threads, device)
+    return LocalProcesses(pictures, threads, device, workers)

@@ -1,0 +1,118 @@
+"""Which studies a database holds: create, find, open and delete them; knows no trial.
+
+Only this file and `study` import optuna.
+"""
+
+from dataclasses import asdict
+
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.study import StudyDirection
+
+from nas_cifar10.database import Database
+from nas_cifar10.errors import BadDataError, CannotCreateError, ConfigError, MissingInputError
+from nas_cifar10.study import FACTS, Study
+from nas_cifar10.study_rows import Facts
+
+
+def create_study(database: Database, name: str, facts: Facts) -> Study:
+    """Create a study, with its facts, in one database.
+
+    A new SQLite file gets its name when it is complete, so that none is ever found half-made.
+
+    Raises:
+        CannotCreateError: the database holds a study of this name.
+        NasError: as `find_study`.
+    """
+    if find_study(database, name) is not None:
+        raise CannotCreateError(
+            f"{database}: already holds a study {name!r}; go on with --resume, replace it with "
+            f"--overwrite, or choose another name with --study"
+        )
+    if database.path is None or database.path.exists():
+        _create(database, name, facts)
+    else:
+        unfinished = database.path.with_name(f".{database.path.name}.new")
+        unfinished.unlink(missing_ok=True)
+        _create(Database(path=unfinished), name, facts)
+        unfinished.replace(database.path)
+    return open_study(database, name)
+
+
+def _create(database: Database, name: str, facts: Facts) -> None:
+    with database.explained(StorageInternalError):
+        storage = _storage(database)
+        # A study without facts and trials is one whose creation was cut off.
+        study = optuna.create_study(
+            storage=storage, study_name=name, direction="maximize", load_if_exists=True
+        )
+        study.set_user_attr(FACTS, asdict(facts))
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def find_study(database: Database, name: str | None) -> Study | None:
+    """Open a study if it is there.
+
+    Args:
+        name: None: the only one.
+
+    Raises:
+        ConfigError: several studies are there and none was named.
+        BadDataError: the database holds no studies, or this one is not ours.
+        StorageError: the database cannot be reached or read.
+    """
+    if database.path is not None and not database.path.exists():
+        return None
+    database.check_is_study()
+    with database.explained(StorageInternalError):
+        storage = _storage(database)
+        name = name or _only(optuna.get_all_study_names(storage), database)
+        if name not in optuna.get_all_study_names(storage):
+            return None
+        study = optuna.load_study(storage=storage, study_name=name)
+        if FACTS in study.user_attrs:
+            return Study(database, study, storage)
+        empty = not study.user_attrs and not study.get_trials(deepcopy=False)
+        if not empty or study.direction != StudyDirection.MAXIMIZE:
+            raise BadDataError(f"{database}: study {name!r} was not made by this tool")
+        return None
+
+
+def _only(names: list[str], database: Database) -> str:
+    if len(names) > 1:
+        listed = ", ".join(map(repr, sorted(names)))
+        raise ConfigError(f"{database}: holds several studies; choose with --study: {listed}")
+    return names[0] if names else ""
+
+
+def open_study(database: Database, name: str | None) -> Study:
+    """Open a study that must be there.
+
+    Raises:
+        MissingInputError: the database is not there, or holds no study at all.
+        ConfigError: it holds others than the one named; otherwise as `find_study`.
+    """
+    study = find_study(database, name)
+    if study is not None:
+        return study
+    if database.path is not None and not database.path.exists():
+        raise MissingInputError(f"{database}: no such study database")
+    with database.explained(StorageInternalError):
+        names = sorted(optuna.get_all_study_names(_storage(database)))
+    if name is None or not names:
+        raise MissingInputError(f"{database}: holds no study")
+    raise ConfigError(f"--study: {database} holds {', '.join(map(repr, names))}, got {name!r}")
+
+
+def delete_study(database: Database, name: str) -> None:
+    """Remove a study and its trials from a database, if they are there."""
+    if find_study(database, name) is not None:
+        with database.explained(StorageInternalError):
+            optuna.delete_study(storage=_storage(database), study_name=name)
+
+
+def _storage(database: Database) -> optuna.storages.RDBStorage:
+    url, arguments = database.engine()
+    with database.explained(RuntimeError):  # tables of another version of Optuna
+        return optuna.storages.RDBStorage(url, engine_kwargs=arguments)

@@ -1,0 +1,221 @@
+"""Executors: whoever trains, the result is the same; a worker that dies costs a segment."""
+
+import functools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from made_search import pictures
+from made_study import made_config
+from nas_cifar10.errors import CannotCreateError
+from nas_cifar10.search import executors
+from nas_cifar10.search.executors import (
+    MAX_LOSSES,
+    InProcess,
+    LocalProcesses,
+    open_executor,
+)
+from nas_cifar10.segment import SEARCH, Failed, Segment, Trained, train_segment, weights
+from nas_cifar10.space.candidate import Architecture, Block, Candidate
+
+CPU = torch.device("cpu")
+
+
+def segment(trial: int, stop: int = 1, channels: int = 4) -> Segment:
+    architecture = Architecture((Block("conv", channels, 3),))
+    return Segment(
+        candidate=Candidate(architecture, (("learning_rate", 0.01),)),
+        training=made_config("space.training={}").training,
+        data="made up",
+        seed=0,
+        stream=SEARCH,
+        trial=trial,
+        stop=stop,
+        precision="fp32",
+        measure_precision="fp32",
+    )
+
+
+@pytest.fixture(scope="module")
+def two() -> Iterator[LocalProcesses]:
+    """Two workers for all tests that do them no harm."""
+    with ExitStack() as stack:
+        found = open_executor(pictures(), 1, CPU, workers=2)
+        assert isinstance(found, LocalProcesses)
+        stack.enter_context(found)
+        yield found
+
+
+def the_same(found: Trained | Failed, expected: Trained | Failed) -> bool:
+    assert isinstance(found, Trained)
+    assert isinstance(expected, Trained)
+    one, other = weights(found.checkpoint), weights(expected.checkpoint)
+    numbers = [[replace(e, seconds=0.0) for e in r.epochs] for r in (found, expected)]
+    return numbers[0] == numbers[1] and all(torch.equal(one[n], other[n]) for n in one)
+
+
+class TestEveryExecutor:
+    """What the driver relies on."""
+
+    @pytest.fixture(params=["in process", "processes"])
+    def executor(
+        self, request: pytest.FixtureRequest, two: LocalProcesses
+    ) -> InProcess | LocalProcesses:
+        return InProcess(pictures(), 1, CPU) if request.param == "in process" else two
+
+    def test_segments_come_back_as_they_would_be_trained_here(
+        self, executor: InProcess | LocalProcesses
+    ) -> None:
+        expected = {trial: train_segment(segment(trial), pictures(), None) for trial in range(5)}
+        waiting, found = list(expected), dict[int, Trained | Failed]()
+        while len(found) < 5:
+            while waiting and executor.free:
+                executor.submit(segment(waiting.pop()), None)
+            trial, result = executor.result()
+            found[trial] = result
+        assert all(the_same(found[trial], expected[trial]) for trial in expected)
+
+    def test_a_checkpoint_is_gone_on_from(self, executor: InProcess | LocalProcesses) -> None:
+        straight = train_segment(segment(3, stop=2), pictures(), None)
+        executor.submit(segment(3), None)
+        _, first = executor.result()
+        assert isinstance(first, Trained)
+        executor.submit(segment(3, stop=2), first.checkpoint)
+        _, second = executor.result()
+        assert the_same(second, straight)
+
+    def test_it_is_free_again_after_a_result(self, executor: InProcess | LocalProcesses) -> None:
+        before = executor.free
+        executor.submit(segment(0), None)
+        assert executor.free == before - 1
+        executor.result()
+        assert executor.free == before
+
+    def test_an_error_of_ours_is_raised_where_the_driver_is(
+        self, executor: InProcess | LocalProcesses
+    ) -> None:
+        executor.submit(replace(segment(0), precision="fp7", stream="none"), None)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="seed string"):
+            executor.result()
+        assert executor.free
+
+
+def test_one_worker_is_this_process() -> None:
+    assert isinstance(open_executor(pictures(), 1, CPU, workers=1), InProcess)
+
+
+def test_workers_share_the_pictures() -> None:
+    shared = pictures()
+    with LocalProcesses(shared, 1, CPU, workers=2):
+        for tensor in shared.tensors().values():
+            assert tensor.is_shared()  # type: ignore[no-untyped-call] # torch's own
+
+
+def test_shared_memory_that_is_too_small_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    full = type("Usage", (), {"free": 1000})
+    monkeypatch.setattr(executors, "SHARED_MEMORY", tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: full)
+    with pytest.raises(CannotCreateError, match=r"workers share the pictures .* search.workers=1"):
+        LocalProcesses(pictures(), 1, CPU, workers=2)
+
+
+def slow(trial: int) -> Segment:
+    """Return a segment that takes long enough to be interrupted."""
+    return segment(trial, stop=2000, channels=64)
+
+
+def busy(executor: LocalProcesses) -> list[int]:
+    return [worker.process.pid or 0 for worker in executor._workers if worker.task is not None]
+
+
+def test_a_killed_worker_is_replaced_and_its_segment_trained_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with LocalProcesses(pictures(), 1, CPU, workers=2) as executor:
+        executor.submit(segment(7, stop=30), None)
+        os.kill(busy(executor)[0], signal.SIGKILL)
+        trial, result = executor.result()
+        assert (trial, executor.free) == (7, 2)
+    assert the_same(result, train_segment(segment(7, stop=30), pictures(), None))
+    assert "a worker died (SIGKILL) while it trained trial 7" in caplog.text
+
+
+def test_a_trial_that_kills_its_workers_fails() -> None:
+    with LocalProcesses(pictures(), 1, CPU, workers=2) as executor:
+        executor.submit(slow(7), None)
+        for _ in range(MAX_LOSSES - 1):
+            (pid,) = busy(executor)
+            os.kill(pid, signal.SIGKILL)
+            wait_until(functools.partial(gone, pid))
+            executor.submit(segment(8), None)
+            assert executor.result()[0] == 8  # by then the driver has noticed
+        os.kill(busy(executor)[0], signal.SIGKILL)
+        assert executor.result() == (7, Failed("its worker died 3 times", ()))
+        executor.submit(segment(8), None)
+        assert isinstance(executor.result()[1], Trained)
+
+
+def runs(pid: int) -> bool:
+    """Say whether a process is there and no zombie."""
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    except FileNotFoundError:
+        return False
+
+
+def gone(pid: int) -> bool:
+    return not runs(pid)
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+DRIVER = """
+import sys
+import torch
+sys.path.insert(0, {tests!r})
+from made_search import pictures
+from test_executors import busy, slow
+from nas_cifar10.search.executors import LocalProcesses
+
+if __name__ == "__main__":
+    with LocalProcesses(pictures(), 1, torch.device("cpu"), workers=2) as executor:
+        executor.submit(slow(0), None)
+        executor.submit(slow(1), None)
+        print(*busy(executor), flush=True)
+        executor.result()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="asks Linux which processes run")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_workers_end_with_their_driver(tmp_path: Path, how: signal.Signals) -> None:
+    here = Path(__file__).parent
+    script = tmp_path / "driver.py"
+    script.write_text(DRIVER.format(tests=str(here.parent)), encoding="utf-8")
+    command = [sys.executable, str(script)]
+    environment = os.environ | {"PYTHONPATH": f"{here.parent}:{here}"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True
+    ) as driver:
+        assert driver.stdout is not None
+        pids = [int(word) for word in driver.stdout.readline().split()]
+        assert len(pids) == 2
+        driver.send_signal(how)
+        driver.wait(timeout=30)
+        wait_until(lambda: not any(runs(pid) for pid in pids))

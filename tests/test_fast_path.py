@@ -1,0 +1,72 @@
+"""The fast path against the plain one: the same losses, step by step."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision import transforms
+
+from made_search import digits
+from nas_cifar10.data.loader import Part, shuffled_batches
+from nas_cifar10.networks.build import build, initialise
+from nas_cifar10.space.candidate import Architecture, Block
+from nas_cifar10.training.engine import train_step
+from nas_cifar10.training.memory import keep_freed_memory
+from nas_cifar10.training.optim import OPTIMIZERS
+
+STEPS = 50
+
+
+def plainly(network: nn.Module) -> nn.Module:
+    """Return the same network with the same weights as most people write it: ReLU, then pool."""
+    blocks = [module for module in network.children() if isinstance(module, nn.Sequential)]
+    layers = [layer for conv, pool, relu in blocks for layer in (conv, relu, pool)]
+    rest = list(network.children())[len(blocks) :]
+    return copy.deepcopy(nn.Sequential(*layers, *rest))
+
+
+def batches(part: Part) -> list[tuple[Tensor, Tensor]]:
+    found: list[tuple[Tensor, Tensor]] = []
+    while len(found) < STEPS:
+        found += shuffled_batches(part, 32, seed=len(found))
+    return found[:STEPS]
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+def test_fifty_steps_give_the_losses_of_a_plain_loop(colours: int) -> None:
+    data = digits()
+    images = data.images.repeat(1, colours, 2, 2)
+    part = Part(images, data.labels, data.split.train)
+    fast = build(Architecture((Block("conv", 16, 5), Block("conv", 8, 3))), (colours, 16, 16), 10)
+    initialise(fast, 3)
+    plain = plainly(fast)
+    fast.to(memory_format=torch.channels_last)
+    adam = OPTIMIZERS["adam"](fast.parameters(), 0.003)
+    plain_adam = torch.optim.Adam(plain.parameters(), lr=0.003, foreach=False)
+    found, expected = [], []
+    for given, labels in batches(part):
+        found.append(F.cross_entropy(train_step(fast, adam, given, labels, "fp32"), labels))
+        loss = F.cross_entropy(plain(given.contiguous()), labels)
+        plain_adam.zero_grad()
+        torch.autograd.backward(loss)
+        plain_adam.step()
+        expected.append(loss.detach())
+    assert (torch.stack(found) - torch.stack(expected)).abs().max() < 1e-3
+    assert expected[-1] < 0.8 * expected[0], "it learns something"
+
+
+def test_pictures_are_those_of_to_tensor_and_normalise() -> None:
+    data = digits()
+    part = Part(data.images, data.labels, torch.arange(100))
+    images, labels = next(shuffled_batches(part, 100, seed=1))
+    plainly = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))])
+    plain = torch.stack([plainly(image[0].numpy()) for image in data.images[:100]])
+    order = torch.randperm(100, generator=torch.Generator().manual_seed(1))
+    assert torch.allclose(images, plain[order], atol=1e-6)
+    assert torch.equal(labels, data.labels[:100][order])
+
+
+def test_memory_can_be_kept_more_than_once() -> None:
+    assert keep_freed_memory() == keep_freed_memory()
