@@ -14,6 +14,7 @@ from nas_cifar10.config import Config
 from nas_cifar10.data.dataset import read
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.database import Database
+from nas_cifar10.place import Place
 from nas_cifar10.runs import RunFolder
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.search.executors import InProcess, open_executor
@@ -22,7 +23,6 @@ from nas_cifar10.segment import Pictures, search_pictures
 from nas_cifar10.study import Study
 from nas_cifar10.study_open import open_study
 from nas_cifar10.study_rows import Trial
-from nas_cifar10.views import Place
 
 
 def search_config(*overrides: str) -> Config:

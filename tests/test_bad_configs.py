@@ -91,6 +91,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "search.schedule.reduction_factor=101",
     ),
     "search.workers": ("search.workers=-1", "search.workers=0", "search.workers=all"),
+    "search.max_losses": ("search.max_losses=0", "search.max_losses=never"),
     "search.max_minutes": ("search.max_minutes=0", "search.max_minutes=soon"),
     "search.baseline": ("search.baseline=small", "search.baseline=[16, 3]"),
     "search.baseline.architecture": (

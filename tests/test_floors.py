@@ -18,7 +18,10 @@ FLOORS = [
         "dimensions",
         "environment",
         "epochs",
+        "crash",
         "errors",
+        "interrupts",
+        "place",
         "runs",
         "yaml_text",
     },
@@ -27,6 +30,7 @@ FLOORS = [
     {"segment", "views"},
     {"search", "retrain", "report"},
     {"cli"},
+    {"__main__"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 SPLIT_ROOMS = ("cli", "study")
@@ -174,3 +178,34 @@ def test_help_configs_and_results_need_no_torch() -> None:
         if foreign_imports(at_module_level(TREES[WRITTEN[reached]])) & {"torch", "torchvision"}
     ]
     assert wrong == []
+
+
+OPENERS = {"open", "io.open", "io.FileIO", "os.fdopen"}
+BY_NAME = {"write_text", "write_bytes", "tofile", "to_csv", "savetxt", "mkstemp"}
+COPIES = {"json.dump", "pickle.dump", "shutil.copy", "shutil.copyfile", "shutil.move", "np.save"}
+TO_MEMORY_TOO = {"torch.save": 1, "np.savez_compressed": 0, "figure.savefig": 0}
+
+
+def writes(tree: ast.AST) -> Iterator[str]:
+    """Yield every call below `tree` that could write a file by its name."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = ast.unparse(node.func)
+        last = name.rpartition(".")[2]
+        modes = [str(a.value) for a in node.args if isinstance(a, ast.Constant)]
+        opens = name in OPENERS or (last == "open" and "." in name)
+        if (
+            (opens and any(set(mode) <= set("rwaxbt+") - set("r") and mode for mode in modes))
+            or ("." in name and last in BY_NAME)
+            or name in COPIES
+            or (name in TO_MEMORY_TOO and ast.unparse(node.args[TO_MEMORY_TOO[name]]) != "content")
+        ):
+            yield ast.unparse(node)
+
+
+def test_files_are_written_in_one_way_only() -> None:
+    seen = "open('a', 'w')\nPath('b').write_text('')\ntorch.save(x, path)\nPath('c').open('ab')"
+    assert len(list(writes(ast.parse(f"{seen}\ntorch.save(x, content)\nopen('d', 'rb')")))) == 4
+    found = {name for name, path in WRITTEN.items() for _ in writes(TREES[path])}
+    assert found == {"runs"}

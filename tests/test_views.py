@@ -15,9 +15,9 @@ from made_search import (
     timeless,
 )
 from nas_cifar10 import views
+from nas_cifar10.place import Place
 from nas_cifar10.search import driver
 from nas_cifar10.study import Study
-from nas_cifar10.views import Place
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,7 @@
-"""The front door: parse, call one function, print. Imports torch nowhere at module level."""
+"""The front door: parse, call one function, print.
+
+Imports of ours stand in the commands, so that --help needs none of them.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ from typing import Annotated, ParamSpec
 
 import typer
 
-from nas_cifar10 import config_file
 from nas_cifar10.errors import ConfigError, NasError
+from nas_cifar10.interrupts import Interrupted
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -59,6 +62,17 @@ def _explained(command: Callable[P, None]) -> Callable[P, None]:
         except NasError as error:
             print(error, file=sys.stderr)
             raise typer.Exit(error.exit_code) from None
+        except OSError as error:
+            from nas_cifar10.runs import disk_error
+
+            failed = disk_error(error)
+            if failed is None:
+                raise
+            print(failed, file=sys.stderr)
+            raise typer.Exit(failed.exit_code) from None
+        except Interrupted as stop:
+            print("stopped", file=sys.stderr)
+            raise typer.Exit(128 + stop.signal_number) from None
 
     return run
 
@@ -100,25 +114,35 @@ def _search_or_run(
 ) -> None:
     if resume and overwrite:
         raise ConfigError("--resume and --overwrite: name one of the two")
-    from nas_cifar10 import cli_train
+    from nas_cifar10 import cli_place
 
     set_by_flags = {"search.workers": workers, "seed": seed}
     given = [f"{key}={value}" for key, value in set_by_flags.items() if value is not None]
-    request = cli_train.SearchRequest(
-        command=str(context.info_name),
-        config=config,
-        overrides=(*(overrides or ()), *given),
-        run_dir=run_dir,
-        study_db=study_db,
-        study=study,
-        resume=resume,
-        overwrite=overwrite,
-        device=device,
-        dry_run=dry_run,
-        as_json=as_json,
-        loudness=verbose - quiet,
+    all_overrides = (*(overrides or ()), *given)
+    place, read = cli_place.place_of_search(
+        config, all_overrides, run_dir, study_db, study, resume=resume
     )
-    {"run": cli_train.run, "search": cli_train.search}[request.command](request)
+    if dry_run:
+        from nas_cifar10 import cli_train
+
+        cli_train.rehearse(read, device, verbose - quiet)
+        return
+    with cli_place.held(place):
+        from nas_cifar10 import cli_train
+
+        request = cli_train.SearchRequest(
+            command=str(context.info_name),
+            place=place,
+            config=read,
+            overrides=all_overrides,
+            own_database=study_db is not None,
+            resume=resume,
+            overwrite=overwrite,
+            device=device,
+            as_json=as_json,
+            loudness=verbose - quiet,
+        )
+        {"run": cli_train.run, "search": cli_train.search}[request.command](request)
 
 
 @app.command()
@@ -133,22 +157,25 @@ def retrain(
     as_json: Json = False,
 ) -> None:
     """Train the best candidate on train + validation, and measure it on test."""
-    from nas_cifar10 import cli_report, cli_train
+    from nas_cifar10 import cli_place
 
-    place = cli_report.locate(run_dir, study_db, study)
-    request = cli_train.RetrainRequest(
-        "retrain", place, trial, tuple(overrides or ()), resume, loudness=0
-    )
-    cli_train.retrain(request, as_json=as_json)
+    place = cli_place.locate(run_dir, study_db, study)
+    with cli_place.held(place):
+        from nas_cifar10 import cli_train
+
+        request = cli_train.RetrainRequest(
+            "retrain", place, trial, tuple(overrides or ()), resume, loudness=0
+        )
+        cli_train.retrain(request, as_json=as_json)
 
 
 @app.command()
 @_explained
 def report(study_db: StudyDb = None, study: StudyName = None, run_dir: RunDir = None) -> None:
     """Draw the figures and sum up what was found."""
-    from nas_cifar10 import cli_report
+    from nas_cifar10 import cli_place, cli_report
 
-    cli_report.report(cli_report.locate(run_dir, study_db, study))
+    cli_report.report(cli_place.locate(run_dir, study_db, study))
 
 
 @app.command()
@@ -158,6 +185,7 @@ def validate(
     overrides: Overrides = None,
 ) -> None:
     """Check a config and name every error in it."""
+    from nas_cifar10 import config_file
     from nas_cifar10.config_rules import notices
     from nas_cifar10.space.search_space import SearchSpace
 
@@ -173,11 +201,6 @@ def validate(
 @_explained
 def data(config: NeededConfig, overrides: Overrides = None) -> None:
     """Fetch, verify and describe the pictures; train nothing."""
-    from nas_cifar10 import cli_train
+    from nas_cifar10 import cli_train, config_file
 
     cli_train.describe_data(config_file.load(config, overrides or ()))
-
-
-def main() -> None:
-    """Run the command line."""
-    app()

@@ -3,32 +3,29 @@
 import json
 import logging
 import shlex
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
-from nas_cifar10 import cli_output, config_file
+from nas_cifar10 import cli_output, config_file, interrupts
 from nas_cifar10.cli_output import RetrainProgress, Screen, SearchProgress, print_table
-from nas_cifar10.cli_report import best_trial, locate, report
+from nas_cifar10.cli_report import best_trial, report
 from nas_cifar10.config import Config
-from nas_cifar10.config_rules import notices
 from nas_cifar10.data.dataset import read, read_again
 from nas_cifar10.data.describe import describe
 from nas_cifar10.data.split import DataSet
-from nas_cifar10.database import Database
 from nas_cifar10.errors import (
     ConfigError,
     InterruptedRunError,
     MissingInputError,
 )
+from nas_cifar10.interrupts import Interrupted
+from nas_cifar10.place import Place
 from nas_cifar10.report.write import report as write_report
 from nas_cifar10.retrain import prepare, run_retrain
-from nas_cifar10.runs import OUTPUTS, RunFolder, locked, read_json, slug
+from nas_cifar10.runs import RunFolder, cannot_write, read_json
 from nas_cifar10.search import identity
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.search.dry_run import dry_run
@@ -36,23 +33,20 @@ from nas_cifar10.search.setup import describe_run, existing, go_on, start
 from nas_cifar10.study import Study
 from nas_cifar10.study_open import open_study
 from nas_cifar10.study_rows import Trial
-from nas_cifar10.views import Place
 
 
 @dataclass(frozen=True)
 class SearchRequest:
-    """The flags of search and run; `loudness` is -1, 0 or 1."""
+    """What search and run are asked for; `loudness` is -1, 0 or 1."""
 
     command: str
-    config: Path | None
+    place: Place
+    config: Config | None
     overrides: tuple[str, ...]
-    run_dir: Path | None
-    study_db: str | None
-    study: str | None
+    own_database: bool
     resume: bool
     overwrite: bool
     device: str | None
-    dry_run: bool
     as_json: bool
     loudness: int
 
@@ -70,23 +64,17 @@ class RetrainRequest:
 
 
 def search(request: SearchRequest) -> None:
-    """Look for the best candidate, and print what was found."""
-    if request.dry_run:
-        _rehearse(request)
-        return
-    place, _ = _search(request)
+    """Look for the best candidate, and print what was found. The caller holds the run."""
+    _search(request)
     if request.as_json:
-        print(json.dumps(read_json(place.run.search), indent=2))
+        print(json.dumps(read_json(request.place.run.search), indent=2))
     else:
-        report(place)
+        report(request.place)
 
 
 def run(request: SearchRequest) -> None:
-    """Search, retrain and report."""
-    if request.dry_run:
-        _rehearse(request)
-        return
-    place, data = _search(request)
+    """Search, retrain and report. The caller holds the run."""
+    place, data = request.place, _search(request)
     _retrain(RetrainRequest("run", place, None, (), request.resume, request.loudness), data)
     if request.as_json:
         write_report(place.run)
@@ -96,8 +84,16 @@ def run(request: SearchRequest) -> None:
         report(place)
 
 
+def rehearse(config: Config | None, device: str | None, loudness: int) -> None:
+    """Print what there is to know before a search."""
+    if config is None:
+        raise ConfigError("--dry-run: needs a --config")
+    with _on_screen(loudness):
+        print_table(dry_run(config, device or "auto"), None)
+
+
 def retrain(request: RetrainRequest, *, as_json: bool) -> None:
-    """Train the chosen candidate for good, and print how well it does."""
+    """Train the chosen candidate for good, and print how well it does. The caller holds the run."""
     _retrain(request, None)
     if as_json:
         print(json.dumps(read_json(request.place.run.retrain.metrics), indent=2))
@@ -123,17 +119,13 @@ def describe_data(config: Config) -> None:
     print_table(rows, None)
 
 
-def _search(request: SearchRequest) -> tuple[Place, DataSet]:
-    place, config = _place(request)
+def _search(request: SearchRequest) -> DataSet:
+    place, config = request.place, request.config
     again = ["nas", request.command, "--run", str(place.run.root), "--resume"]
-    if request.study_db is not None:
+    if request.own_database:
         again += ["--study-db", str(place.database)]
         again += ["--study", place.study_name] if place.study_name else []
-    with (
-        _on_screen(request.loudness),
-        locked(place.run, place.database.path),
-        _resumable(shlex.join(again)),
-    ):
+    with _on_screen(request.loudness), _resumable(shlex.join(again)):
         study = existing(place, resume=request.resume, overwrite=request.overwrite)
         if study is not None:
             config = config or config_file.from_plain(study.facts.config, request.overrides)
@@ -154,32 +146,7 @@ def _search(request: SearchRequest) -> tuple[Place, DataSet]:
                 for trial in events:
                     progress.show(trial)
         best_trial(ready.study)
-    return place, ready.data
-
-
-def _place(request: SearchRequest) -> tuple[Place, Config | None]:
-    """Say where the study is or will be, and read the config where one is given."""
-    if request.config is None:
-        if not request.resume:
-            raise ConfigError("--config FILE is required; only --resume can do without")
-        if request.run_dir is None or request.study_db is None:
-            return locate(request.run_dir, request.study_db, request.study), None
-        database = Database.parse(request.study_db)
-        return Place(RunFolder(request.run_dir), database, request.study), None
-    config = config_file.load(request.config, request.overrides)
-    for notice in notices(config):
-        print(f"note: {notice}", file=sys.stderr)
-    run = RunFolder(request.run_dir or OUTPUTS / slug(config.name))
-    database = Database.parse(request.study_db) if request.study_db else Database(path=run.study)
-    return Place(run, database, request.study or config.name), config
-
-
-def _rehearse(request: SearchRequest) -> None:
-    _, config = _place(request)
-    if config is None:
-        raise ConfigError("--dry-run: needs a --config")
-    with _on_screen(request.loudness):
-        print_table(dry_run(config, request.device or "auto"), None)
+    return ready.data
 
 
 def _retrain(request: RetrainRequest, data: DataSet | None) -> None:
@@ -189,11 +156,7 @@ def _retrain(request: RetrainRequest, data: DataSet | None) -> None:
     config = config_file.from_plain(study.facts.config, request.overrides)
     identity.check(study.facts.config, config.plain())
     trial = best_trial(study) if number is None else _numbered(study, number)
-    with (
-        _on_screen(request.loudness),
-        locked(place.run, place.database.path),
-        _resumable(_retrain_again(request)),
-    ):
+    with _on_screen(request.loudness), _resumable(_retrain_again(request)):
         if data is None:
             data = read_again(config.data, config.seed, study.facts.data["fingerprint"])
         if not place.run.environment.exists():  # the search ran in another folder
@@ -223,26 +186,26 @@ def _numbered(study: Study, number: int) -> Trial:
     return trials[number]
 
 
-class _TerminatedError(KeyboardInterrupt):
-    """SIGTERM, travelling the way Ctrl-C does."""
-
-
 @contextmanager
 def _resumable(command: str) -> Iterator[None]:
     """Answer Ctrl-C and SIGTERM with the command that goes on."""
-
-    def terminate(number: int, frame: FrameType | None) -> Any:
-        raise _TerminatedError
-
-    before = signal.signal(signal.SIGTERM, terminate)
     try:
+        interrupts.check()
         yield
-    except KeyboardInterrupt as stop:
-        number = signal.SIGTERM if isinstance(stop, _TerminatedError) else signal.SIGINT
+    except Interrupted as stop:
         message = f"stopped; nothing is lost. Go on with:\n  {command}"
-        raise InterruptedRunError(message, number) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        raise InterruptedRunError(message, stop.signal_number) from None
+
+
+class _RunLog(logging.FileHandler):
+    """run.log; that it cannot be written is an error like any other."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # logging's own name
+        """Let the run end: a disk that has no room for a line has none for a checkpoint."""
+        error = sys.exception()
+        if isinstance(error, OSError):
+            raise cannot_write(Path(self.baseFilename), error) from error
+        super().handleError(record)
 
 
 @contextmanager
@@ -269,5 +232,8 @@ def _on_screen(loudness: int) -> AbstractContextManager[None]:
 
 def _in_file(run: RunFolder) -> AbstractContextManager[None]:
     """Send everything to run.log."""
-    handler = logging.FileHandler(run.log, encoding="utf-8")
+    try:
+        handler = _RunLog(run.log, encoding="utf-8")
+    except OSError as error:
+        raise cannot_write(run.log, error) from error
     return _logged(handler, logging.DEBUG, "%(asctime)s %(levelname)s %(message)s")

@@ -174,6 +174,9 @@ class SearchConfig(Section):
     max_minutes: Minutes | None = Field(
         None, description="no new cohort is asked after so long; null: no limit"
     )
+    max_losses: Count | None = Field(
+        3, description="a trial has failed when so many of its workers have died; null: never"
+    )
     baseline: CandidateConfig | None = Field(
         None, description="a first, fixed candidate of the space"
     )

@@ -1,6 +1,7 @@
 """Where a study is kept: paths and URLs, opened so that odd characters and secrets stay harmless.
 
-Knows no trial. Needs no optuna, so that a wrong path is answered at once.
+Knows no trial. Needs no optuna, and sqlalchemy only where a database is opened: a wrong path is
+answered at once.
 """
 
 import os
@@ -12,9 +13,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import sqlalchemy
-from sqlalchemy.exc import SQLAlchemyError
 
 from nas_cifar10.errors import BadDataError, ConfigError, MissingInputError, NasError, StorageError
 
@@ -41,6 +39,8 @@ class Database:
             raise ConfigError("--study-db: must be a path or a database URL, got nothing usable")
         if not _URL.match(text):
             return cls(path=Path(text))
+        import sqlalchemy
+
         try:
             url = sqlalchemy.make_url(text)
             url.get_dialect()
@@ -56,6 +56,8 @@ class Database:
         """Return the path, or the URL without its password."""
         if self.path is not None:
             return str(self.path)
+        import sqlalchemy
+
         url = sqlalchemy.make_url(str(self.url))
         secret = {key: "***" for key in url.query if "pass" in key.lower()}
         return url.update_query_dict(secret).render_as_string(hide_password=True)
@@ -101,7 +103,9 @@ class Database:
         Args:
             also: Exceptions that other libraries put around it.
         """
-        expected: tuple[type[Exception], ...] = (SQLAlchemyError, sqlite3.Error, *also)
+        from sqlalchemy.exc import SQLAlchemyError
+
+        expected: tuple[type[Exception], ...] = (SQLAlchemyError, sqlite3.Error, OSError, *also)
         try:
             yield
         except ImportError as error:

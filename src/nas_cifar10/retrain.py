@@ -15,6 +15,7 @@ from torch import Tensor
 
 from nas_cifar10 import environment
 from nas_cifar10.config import Config
+from nas_cifar10.crash import crash_point
 from nas_cifar10.data.loader import MEAN, STD, Part, batches
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.epochs import Epoch, Scores
@@ -90,6 +91,7 @@ def run_retrain(job: Job, *, resume: bool) -> Iterator[Epoch]:
             raise NasError(f"retrain of trial {job.trial.number} failed: {result.reason}")
         checkpoint, epochs = result.checkpoint, result.epochs
         write_atomic(job.folder.checkpoint, checkpoint)
+        crash_point("retrain.checkpoint")
         _write_history(job, epochs)
         yield epochs[-1]
     assert checkpoint is not None
@@ -185,6 +187,7 @@ def _finish(job: Job, pictures: Pictures, checkpoint: bytes, epochs: tuple[Epoch
     torch.save(state, content)
     write_atomic(job.folder.model, content.getvalue())
     write_json(job.folder.description, _description(job))
+    crash_point("retrain.model")
     job.folder.predictions.unlink(missing_ok=True)  # those of an earlier model
     architecture, reread = read_model(job.folder)
     if architecture != job.trial.candidate.architecture or not _same(state, reread):

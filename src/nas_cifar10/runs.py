@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from nas_cifar10.crash import crash_point
 from nas_cifar10.errors import BadDataError, CannotCreateError, MissingInputError, StorageError
 
 OUTPUTS = Path("outputs")
@@ -138,10 +139,13 @@ def write_atomic(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             os.fchmod(handle, 0o644)
+            crash_point("write.begun")
             file.write(content)
             file.flush()
             os.fsync(handle)
+        crash_point("write.complete")
         Path(name).replace(path)
+        crash_point("write.named")
         _sync_folder(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
@@ -158,6 +162,15 @@ def _sync_folder(folder: Path) -> None:
 
 
 _DISK_FAILED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
+
+def disk_error(error: OSError) -> StorageError | None:
+    """Return what to raise for a full or failed disk that was met where nobody looked for it."""
+    if error.errno not in _DISK_FAILED:
+        return None
+    found = cannot_write(Path(error.filename or "a file"), error)
+    assert isinstance(found, StorageError)
+    return found
 
 
 def cannot_write(path: Path, error: OSError) -> CannotCreateError | StorageError:

@@ -7,6 +7,7 @@ all the state there is, and any number of segments equals one.
 
 import hashlib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -159,7 +160,8 @@ def train_segment(
         if not is_out_of_memory(error):
             raise
         return Failed("out of memory", tuple(done))
-    return Trained(tuple(done), _save(segment, done, network, optimizer))
+    state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
+    return Trained(tuple(done), packed(segment, done, **state))
 
 
 def merged(segment: Segment) -> TrainingConfig:
@@ -201,16 +203,11 @@ def _scores(outputs: Outputs, with_auc: bool) -> Scores:
     return Scores(outputs.loss, outputs.accuracy, f1, auc)
 
 
-def _save(segment: Segment, done: list[Epoch], network: nn.Module, optimizer: Optimizer) -> bytes:
+def packed(segment: Segment, done: Sequence[Epoch], **state: dict[str, Any]) -> bytes:
     """Return the SHA-256 of the rest, then everything training goes on from."""
     content = io.BytesIO()
-    state = {
-        "belongs_to": _identity(segment),
-        "epochs": [epoch.to_json() for epoch in done],
-        "network": network.state_dict(),
-        "optimizer": optimizer.state_dict(),
-    }
-    torch.save(state, content)
+    epochs = [epoch.to_json() for epoch in done]
+    torch.save({"belongs_to": _identity(segment), "epochs": epochs, **state}, content)
     return hashlib.sha256(content.getvalue()).digest() + content.getvalue()
 
 

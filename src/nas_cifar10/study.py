@@ -25,6 +25,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas_cifar10 import config_file
 from nas_cifar10.config import SamplerConfig
+from nas_cifar10.crash import crash_point
 from nas_cifar10.database import Database
 from nas_cifar10.epochs import Epoch
 from nas_cifar10.space.candidate import Candidate
@@ -123,7 +124,9 @@ class Study:
             "macs": macs,
             "repeats": repeats,
         }
+        crash_point("trial.drawn")
         self._stored.add(self.space, proposal.values, attributes)
+        crash_point("trial.stored")
         frozen = self._stored.study.get_trials(deepcopy=False)[-1]
         assert frozen.number == proposal.number
         return _row(frozen)
@@ -136,8 +139,10 @@ class Study:
         """
         new = epochs[len(trial.epochs) :]
         self._stored.report(trial.number, new, self.config.search.objective)
+        crash_point("epochs.reported")
         values = [epoch.to_json() for epoch in epochs]
         self._stored.set_attribute(trial.number, "epochs", values)
+        crash_point("epochs.stored")
         return replace(trial, epochs=epochs)
 
     @_explained
@@ -152,10 +157,12 @@ class Study:
             value: The objective, where `as_state` is complete.
         """
         self._stored.set_attribute(trial.number, "outcome", {"state": state, "reason": reason})
+        crash_point("outcome.stored")
         twin = self._mirror()
         twin.report(trial.number, trial.epochs, self.config.search.objective)
         for book in (self._stored, twin):
             book.study.tell(trial.number, value, state=_STATES[as_state])
+        crash_point("trial.told")
         return _row(self._stored.study.get_trials(deepcopy=False)[trial.number])
 
     @_explained

@@ -9,6 +9,7 @@ import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.study import StudyDirection
 
+from nas_cifar10.crash import crash_point
 from nas_cifar10.database import Database
 from nas_cifar10.errors import BadDataError, CannotCreateError, ConfigError, MissingInputError
 from nas_cifar10.study import FACTS, Study
@@ -35,7 +36,9 @@ def create_study(database: Database, name: str, facts: Facts) -> Study:
         unfinished = database.path.with_name(f".{database.path.name}.new")
         unfinished.unlink(missing_ok=True)
         _create(Database(path=unfinished), name, facts)
-        unfinished.replace(database.path)
+        with database.explained():
+            crash_point("study.made")
+            unfinished.replace(database.path)
     return open_study(database, name)
 
 

@@ -5,10 +5,8 @@ They are views: written again from the study at any time, by the search and by t
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from nas_cifar10.database import Database
 from nas_cifar10.runs import RunFolder, write_csv, write_json
 from nas_cifar10.study import Study
 from nas_cifar10.study_rows import Trial
@@ -32,15 +30,6 @@ _CURVE_COLUMNS = (
     "validation_loss",
     "validation_accuracy",
 )
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a run and its study are, or will be; a study without a name is the only one there."""
-
-    run: RunFolder
-    database: Database
-    study_name: str | None
 
 
 def write(study: Study, trials: Sequence[Trial], run: RunFolder, *, final: bool) -> None:

@@ -23,11 +23,11 @@ from made_search import (
     timeless,
 )
 from nas_cifar10 import runs
+from nas_cifar10.place import Place
 from nas_cifar10.runs import RunFolder
 from nas_cifar10.search import driver, executors
 from nas_cifar10.segment import Failed, Pictures, Segment, Trained, train_segment
 from nas_cifar10.study import Study
-from nas_cifar10.views import Place
 
 TINY = (
     "seed=0",

@@ -19,7 +19,6 @@ from made_study import made_config
 from nas_cifar10.errors import CannotCreateError
 from nas_cifar10.search import executors
 from nas_cifar10.search.executors import (
-    MAX_LOSSES,
     InProcess,
     LocalProcesses,
     open_executor,
@@ -152,9 +151,9 @@ def test_a_killed_worker_is_replaced_and_its_segment_trained_again(
 
 
 def test_a_trial_that_kills_its_workers_fails() -> None:
-    with LocalProcesses(pictures(), 1, CPU, workers=2) as executor:
+    with LocalProcesses(pictures(), 1, CPU, workers=2, max_losses=3) as executor:
         executor.submit(slow(7), None)
-        for _ in range(MAX_LOSSES - 1):
+        for _ in range(2):
             (pid,) = busy(executor)
             os.kill(pid, signal.SIGKILL)
             wait_until(functools.partial(gone, pid))

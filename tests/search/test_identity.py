@@ -13,6 +13,7 @@ FREE = {
     "search.trials",
     "search.workers",
     "search.max_minutes",
+    "search.max_losses",
     "retrain.epochs",
     "retrain.monitor",
     "retrain.test",

@@ -12,13 +12,14 @@ import pytest
 import torch
 import yaml
 
-from made_search import begin, go, place_in, reopen, search_config, table, take_up
+from made_search import begin, digits, go, place_in, reopen, search_config, table, take_up
 from made_study import made_facts, no_waiting
 from nas_cifar10 import config_file
 from nas_cifar10.config import Config
 from nas_cifar10.data.split import divide
 from nas_cifar10.database import Database
 from nas_cifar10.errors import BadDataError, CannotCreateError, ConfigError, NasError, StateError
+from nas_cifar10.place import Place
 from nas_cifar10.runs import read_json, write_json
 from nas_cifar10.search import setup
 from nas_cifar10.search.dry_run import dry_run
@@ -26,7 +27,6 @@ from nas_cifar10.search.setup import existing, resolve, start
 from nas_cifar10.segment import search_pictures
 from nas_cifar10.study_open import create_study, open_study
 from nas_cifar10.training import precision
-from nas_cifar10.views import Place
 
 SHORT = ("search.trials=2", "training.epochs=1")
 
@@ -320,7 +320,7 @@ def test_a_dry_run_writes_nothing_and_names_both_ends_of_the_space(
     ]
     assert rows["space"] == "endlessly many candidates"
     assert rows["pictures"] == "108 train, 12 validation, 24 test"
-    assert rows["computes in"] == "fp32 on cpu, threads: 1"
+    assert rows["computes in"] == "fp32 on cpu, workers: 1, threads each: 1"
     assert rows["smallest"].startswith("4, kernels 3: 690 parameters, ")
     assert rows["largest"].startswith("8-8-8, kernels 5-5-5: 3,514 parameters, ")
     assert "25 epochs" in rows["search"]
@@ -345,3 +345,32 @@ def test_a_study_may_have_another_name_and_place_than_the_run(tmp_path: Path) ->
     assert table(open_study(database, "one")) == table(open_study(database, "two"))
     with pytest.raises(ConfigError, match="'one', 'two'"):
         open_study(database, None)
+
+
+@pytest.mark.parametrize(
+    ("cores", "requested", "device", "workers"),
+    [
+        (2, "auto", "cpu", 2),
+        (1, "auto", "cpu", 1),
+        (64, "auto", "cpu", 3),
+        (64, 7, "cpu", 7),
+        (64, "auto", "cuda", 1),
+        (64, 2, "cuda", 2),
+    ],
+)
+def test_auto_is_a_worker_a_core_but_no_more_than_a_cohort_has_trials(
+    monkeypatch: pytest.MonkeyPatch, cores: int, requested: str, device: str, workers: int
+) -> None:
+    monkeypatch.setattr(precision, "num_cores", lambda: cores)
+    config = search_config(f"search.workers={requested}")
+    assert setup.num_workers(config, torch.device(device)) == workers
+
+
+def test_workers_share_the_cores_and_a_retrain_has_them_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(precision, "num_cores", lambda: 8)
+    config = search_config("search.workers=3", "training.threads=auto")
+    resolved = resolve(config, digits(), torch.device("cpu"))
+    assert (resolved["workers"], resolved["threads"], resolved["retrain_threads"]) == (3, 2, 8)
+    torch.set_num_threads(1)

@@ -10,6 +10,7 @@ import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
 
+from nas_cifar10 import interrupts
 from nas_cifar10.data.text import one_line
 from nas_cifar10.errors import BadDataError, MissingInputError, StorageError
 from nas_cifar10.runs import cannot_write
@@ -35,7 +36,7 @@ def _download(url: str, path: Path, target: Path, md5: str) -> None:
     from torchvision.datasets.utils import download_url
 
     try:
-        with _quiet(), _timeout():
+        with _quiet(), _timeout(), interrupts.at_once():
             download_url(url, path.parent, path.name, md5)
     except (urllib.error.URLError, http.client.HTTPException, RecursionError) as error:
         raise _unreachable(url, target, error) from None

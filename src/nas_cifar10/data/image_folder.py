@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from nas_cifar10 import interrupts
 from nas_cifar10.config import DataConfig
 from nas_cifar10.data import decode
 from nas_cifar10.data.pictures import Bytes, Pictures, room
@@ -209,6 +210,7 @@ def _decode_all(paths: list[Path], size: int) -> tuple[Bytes, list[str | None]]:
     images = room(len(paths), 3, size)
 
     def decode_rows(start: int) -> list[str | None]:
+        interrupts.check()
         rows = range(start, min(start + CHUNK, len(paths)))
         return [decode.into(images[row], paths[row]) for row in rows]
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nas_cifar10 import interrupts
+
 MAX_EVALUATION_BATCH = 1000
 EVALUATION_PIXELS = 2**18  # of a batch: 256 pictures of 32x32; more costs memory and gains no time
 MEAN = STD = 0.5  # of pictures scaled to [0, 1]; maps them to [-1, 1]
@@ -56,5 +58,6 @@ def batches(part: Part) -> Iterator[tuple[Tensor, Tensor]]:
 
 def _cut(part: Part, rows: Tensor, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
     for start in range(0, len(rows), batch_size):
+        interrupts.check()
         chunk = rows[start : start + batch_size]
         yield normalise(part.images[chunk]), part.labels[chunk]

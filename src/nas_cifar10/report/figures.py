@@ -8,6 +8,7 @@ from typing import TypeAlias
 import matplotlib
 from matplotlib.figure import Figure
 
+from nas_cifar10 import interrupts
 from nas_cifar10.errors import CannotCreateError
 from nas_cifar10.report import figures_data, figures_model, figures_search, figures_space
 from nas_cifar10.report.facts import Facts
@@ -46,6 +47,7 @@ def draw(facts: Facts, folder: Path) -> dict[str, str]:
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # a user's matplotlibrc does not change what a run looks like
         for name, make in FIGURES.items():
+            interrupts.check()
             path, figure = folder / f"{name}.png", make(facts)
             if isinstance(figure, str):
                 left_out[name] = figure

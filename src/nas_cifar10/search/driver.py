@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 
-from nas_cifar10 import views
+from nas_cifar10 import interrupts, views
+from nas_cifar10.crash import crash_point
 from nas_cifar10.epochs import Epoch
 from nas_cifar10.errors import BadDataError
 from nas_cifar10.networks.cost import cost
@@ -99,6 +100,7 @@ class _Driver:
         first = running[0].number if running else len(self.trials)
         end = min((first // size + 1) * size, self.config.search.trials)
         while len(self.trials) < end:
+            interrupts.check()
             yield self._ask()
 
     def _ask(self) -> Trial:
@@ -186,12 +188,14 @@ class _Driver:
                 segment = self._segment(self.trials[number], len(self.trials[number].epochs) + 1)
                 self.executor.submit(segment, start)
                 num_running += 1
+            interrupts.check()
             number, result = self.executor.result()
             num_running -= 1
             if isinstance(result, Failed):
                 yield self._end(self.trials[number], "failed", result.reason, None)
                 continue
             write_atomic(self.run.checkpoint(number), result.checkpoint)
+            crash_point("checkpoint.written")
             trial = self.study.set_epochs(self.trials[number], result.epochs)
             self.trials[number] = trial
             if len(trial.epochs) < goals[number]:

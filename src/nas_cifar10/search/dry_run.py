@@ -45,7 +45,8 @@ def dry_run(config: Config, requested_device: str) -> list[tuple[str, str]]:
         ),
         (
             "computes in",
-            f"{resolved['precision']} on {device.type}, threads: {resolved['threads']}",
+            f"{resolved['precision']} on {device.type}, workers: {resolved['workers']}, "
+            f"threads each: {resolved['threads']}",
         ),
     ]
     seconds = []
@@ -53,7 +54,8 @@ def dry_run(config: Config, requested_device: str) -> list[tuple[str, str]]:
         seconds.append(_seconds_an_epoch(config, candidate, data, device, resolved["precision"]))
         rows.append((name, _describe(candidate, data, seconds[-1])))
     epochs = config.search.trials * config.training.epochs
-    rows.append(("search", f"{_span(epochs, seconds)} if nothing is pruned ({epochs:,} epochs)"))
+    span = _span(epochs / resolved["workers"], seconds)
+    rows.append(("search", f"{span} if nothing is pruned ({epochs:,} epochs)"))
     rows.append(("retrain", f"{_span(config.retrain.epochs, seconds)}"))
     return rows
 
@@ -88,6 +90,6 @@ def _describe(candidate: Candidate, data: DataSet, seconds: float) -> str:
     )
 
 
-def _span(epochs: int, seconds: list[float]) -> str:
+def _span(epochs: float, seconds: list[float]) -> str:
     low, high = (epochs * value / 60 for value in seconds)
     return f"between {low:.2g} and {high:.2g} min"

@@ -11,27 +11,30 @@ import shutil
 import signal
 import threading
 from collections import Counter, deque
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 
 import torch
 import torch.multiprocessing
 
+from nas_cifar10 import interrupts
 from nas_cifar10.errors import CannotCreateError
 from nas_cifar10.segment import Failed, Pictures, Segment, Trained, train_segment
 from nas_cifar10.training.memory import keep_freed_memory
 
 log = logging.getLogger(__name__)
 
-MAX_LOSSES = 3
+CHECK_SECONDS = 0.2  # how soon a wait for workers notices that the driver is to end
 SHARED_MEMORY = Path("/dev/shm")  # where Linux keeps what torch shares; macOS has no such limit
 
 Task: TypeAlias = tuple[Segment, bytes | None]
 Result: TypeAlias = Trained | Failed
+Train: TypeAlias = Callable[[Segment, Pictures, bytes | None], Result]
 
 
 class Executor(Protocol):
@@ -51,10 +54,17 @@ class Executor(Protocol):
 class InProcess(AbstractContextManager["InProcess"]):
     """Trains in this process, one segment after the other."""
 
-    def __init__(self, pictures: Pictures, threads: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        pictures: Pictures,
+        threads: int,
+        device: torch.device,
+        train: Train | None = None,
+    ) -> None:
         """Take this many CPU threads for all that this process computes from now on."""
         keep_freed_memory()
         torch.set_num_threads(threads)
+        self._train = train or train_segment
         self._pictures = pictures.to(device)
         self._tasks: deque[Task] = deque()
 
@@ -70,7 +80,7 @@ class InProcess(AbstractContextManager["InProcess"]):
     def result(self) -> tuple[int, Result]:
         """Train the segment that waits."""
         segment, checkpoint = self._tasks.popleft()
-        return segment.trial, train_segment(segment, self._pictures, checkpoint)
+        return segment.trial, self._train(segment, self._pictures, checkpoint)
 
     def __exit__(self, *error: object) -> None:
         """Leave nothing behind: there is nothing."""
@@ -88,25 +98,38 @@ class _Worker:
 class LocalProcesses(AbstractContextManager["LocalProcesses"]):
     """Trains in worker processes on this machine, which share one copy of the pictures.
 
-    A worker that dies is replaced and its segment run again; the third loss of a trial ends it.
+    A worker that dies is replaced and its segment run again, until a trial has lost too many.
     Workers end with this process, however it ends.
     """
 
     def __init__(
-        self, pictures: Pictures, threads: int, device: torch.device, workers: int
+        self,
+        pictures: Pictures,
+        threads: int,
+        device: torch.device,
+        workers: int,
+        max_losses: int | None = None,
+        train: Train = train_segment,
+        method: str = "forkserver",
     ) -> None:
         """Start the workers, each with so many CPU threads.
+
+        Args:
+            max_losses: A trial whose worker died so many times has failed; None: never.
+            method: How Python starts a process. Workers are forked from a server that has imported
+                torch and computed nothing: as safe as a spawned process, but it starts at once
+                and shares what the import alone takes, 350 MB.
 
         Raises:
             CannotCreateError: the pictures do not fit into shared memory.
         """
         self._share(pictures)
-        self._arguments = (pictures, threads, device)
-        # Workers are forked from a server that has imported torch and computed nothing: as safe as
-        # a spawned process, but it starts at once and shares what the import alone takes, 350 MB.
-        self._context = torch.multiprocessing.get_context("forkserver")
+        self._arguments = (pictures, threads, device, train)
+        # Any: what typeshed knows of a context by its name has no Process.
+        self._context: Any = torch.multiprocessing.get_context(method)
         self._context.set_forkserver_preload([__name__])
         self._losses: Counter[int] = Counter()
+        self._max_losses = max_losses
         self._lost: deque[tuple[int, Result]] = deque()
         self._workers = [self._start() for _ in range(workers)]
 
@@ -124,7 +147,11 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
         """Wait for whichever worker is done first."""
         while not self._lost:
             busy = {w.line: n for n, w in enumerate(self._workers) if w.task is not None}
-            place = busy[wait(list(busy))[0]]  # type: ignore[index] # typeshed: also sockets and handles
+            interrupts.check()
+            ready = wait(list(busy), timeout=CHECK_SECONDS)
+            if not ready:
+                continue
+            place = busy[ready[0]]  # type: ignore[index] # typeshed: also sockets and handles
             worker = self._workers[place]
             assert worker.task is not None
             try:
@@ -190,10 +217,10 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
         self._losses[trial] += 1
         lost, code = self._losses[trial], dead.process.exitcode
         log.warning("a worker died (%s) while it trained trial %d", _cause(code), trial)
-        if lost < MAX_LOSSES:
-            self._give(place, task)
-        else:
+        if lost == self._max_losses:
             self._lost.append((trial, Failed(f"its worker died {lost} times", ())))
+        else:
+            self._give(place, task)
 
 
 def _cause(exit_code: int | None) -> str:
@@ -202,7 +229,9 @@ def _cause(exit_code: int | None) -> str:
     return signal.Signals(-exit_code).name
 
 
-def _work(line: Connection, pictures: Pictures, threads: int, device: torch.device) -> None:
+def _work(
+    line: Connection, pictures: Pictures, threads: int, device: torch.device, train: Train
+) -> None:
     """Train what comes down the line, until nobody is at its other end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the driver decides
     threading.Thread(target=_end_with_driver, daemon=True).start()
@@ -212,7 +241,7 @@ def _work(line: Connection, pictures: Pictures, threads: int, device: torch.devi
     while True:
         segment, checkpoint = line.recv()
         try:
-            answer: Result | Exception = train_segment(segment, pictures, checkpoint)
+            answer: Result | Exception = train(segment, pictures, checkpoint)
         except Exception as error:
             answer = error
         line.send(answer)
@@ -226,13 +255,18 @@ def _end_with_driver() -> None:
 
 
 def open_executor(
-    pictures: Pictures, threads: int, device: torch.device, workers: int
+    pictures: Pictures,
+    threads: int,
+    device: torch.device,
+    workers: int,
+    max_losses: int | None = None,
 ) -> InProcess | LocalProcesses:
     """Return what trains with so many workers; one needs no process of its own.
 
     Args:
         pictures: On the CPU.
+        max_losses: As for `LocalProcesses`.
     """
     if workers == 1:
         return InProcess(pictures, threads, device)
-    return LocalProcesses(pictures, threads, device, workers)
+    return LocalProcesses(pictures, threads, device, workers, max_losses)

@@ -5,7 +5,7 @@ from typing import Any
 
 from nas_cifar10.errors import StateError
 
-FREE = ("search.trials", "search.workers", "search.max_minutes", "retrain")
+FREE = ("search.trials", "search.workers", "search.max_minutes", "search.max_losses", "retrain")
 
 
 def check(stored: Mapping[str, Any], given: Mapping[str, Any]) -> None:

@@ -15,12 +15,14 @@ import torch
 
 from nas_cifar10 import environment, yaml_text
 from nas_cifar10.config import Config
+from nas_cifar10.crash import crash_point
 from nas_cifar10.data.dataset import read, read_again
 from nas_cifar10.data.describe import describe, sample
 from nas_cifar10.data.loader import normalise
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.errors import CannotCreateError
 from nas_cifar10.networks.build import build, initialise
+from nas_cifar10.place import Place
 from nas_cifar10.runs import now, read_json, write_atomic, write_json, write_text
 from nas_cifar10.search import identity
 from nas_cifar10.search.executors import InProcess, LocalProcesses, open_executor
@@ -34,7 +36,6 @@ from nas_cifar10.training import precision
 from nas_cifar10.training.engine import train_step
 from nas_cifar10.training.memory import keep_freed_memory
 from nas_cifar10.training.optim import OPTIMIZERS
-from nas_cifar10.views import Place
 
 log = logging.getLogger(__name__)
 
@@ -111,8 +112,9 @@ def go_on(study: Study, config: Config, place: Place, requested_device: str | No
 
 def _executor(study: Study, data: DataSet, device: torch.device) -> InProcess | LocalProcesses:
     """Return who trains: the number of workers may change on the way, the threads of one not."""
-    workers = num_workers(study.config, device)
-    return open_executor(search_pictures(data), study.facts.resolved["threads"], device, workers)
+    workers, threads = num_workers(study.config, device), study.facts.resolved["threads"]
+    losses = study.config.search.max_losses
+    return open_executor(search_pictures(data), threads, device, workers, losses)
 
 
 def num_workers(config: Config, device: torch.device) -> int:
@@ -191,6 +193,7 @@ def describe_run(study: Study, place: Place, data: DataSet) -> None:
     images, labels = sample(data, num=NUM_SAMPLES, seed=study.config.seed)
     np.savez_compressed(content, sample_images=images, sample_labels=labels)
     write_atomic(run.pictures, content.getvalue())
+    crash_point("run.described")
 
 
 def _warn_of_changes(earlier: Mapping[str, Any], found: Mapping[str, Any]) -> None:

@@ -71,12 +71,12 @@ def train_epochs(
             does; the global generator is set for the epoch and put back afterwards.
 
     Raises:
-        DivergedError: an epoch ended with a loss or a weight that is not finite.
+        DivergedError: a batch's loss, or a weight at the end of an epoch, is not finite.
     """
     for epoch in epochs:
         with torch.random.fork_rng():
             torch.manual_seed(seed(epoch))
-            outputs = _train_epoch(network, optimizer, batches(epoch), precision)
+            outputs = _train_epoch(network, optimizer, batches(epoch), precision, epoch)
         weights_finite = all(bool(p.isfinite().all()) for p in network.parameters())
         if not weights_finite or not bool(outputs.logits.isfinite().all()):
             raise DivergedError(f"not a finite number in epoch {epoch}")
@@ -84,29 +84,32 @@ def train_epochs(
 
 
 def _train_epoch(
-    network: nn.Module, optimizer: Optimizer, batches: Batches, precision: str
+    network: nn.Module, optimizer: Optimizer, batches: Batches, precision: str, epoch: int
 ) -> Outputs:
     started = time.perf_counter()
     network.train()
     logits, labels = [], []
-    for images, truth in batches:
-        # Nothing is read before the epoch ends: reading stalls a device that runs ahead of us.
-        logits.append(train_step(network, optimizer, images, truth, precision))
+    for number, (images, truth) in enumerate(batches, start=1):
+        said, loss = train_step(network, optimizer, images, truth, precision)
+        # Reading stalls a device that runs ahead of us; there, the end of the epoch tells.
+        if loss.device.type == "cpu" and not loss.isfinite():
+            raise DivergedError(f"not a finite number in epoch {epoch}, batch {number}")
+        logits.append(said)
         labels.append(truth)
     return _outputs(logits, labels, started)
 
 
 def train_step(
     network: nn.Module, optimizer: Optimizer, images: Tensor, labels: Tensor, precision: str
-) -> Tensor:
-    """Learn from one batch, images (B, C, H, W), and return its logits (B, classes)."""
+) -> tuple[Tensor, Tensor]:
+    """Learn from one batch, images (B, C, H, W); return its logits (B, classes) and its loss."""
     with autocast(images.device, precision):
         logits: Tensor = network(images)
         loss = F.cross_entropy(logits, labels)
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     optimizer.step()
-    return logits.detach()
+    return logits.detach(), loss.detach()
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 
 import torch
 
+from nas_cifar10 import interrupts
 from nas_cifar10.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -136,6 +137,7 @@ def _speedup(step: Callable[[str], None], device: torch.device) -> float:
 
 
 def _time(step: Callable[[str], None], precision: str, device: torch.device) -> float:
+    interrupts.check()
     started = time.perf_counter()
     for _ in range(STEPS_A_TURN):
         step(precision)

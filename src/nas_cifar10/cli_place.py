@@ -1,0 +1,76 @@
+"""Which run and study a command is about, and the lock on them; imports nothing slow."""
+
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from nas_cifar10 import config_file
+from nas_cifar10.config import Config
+from nas_cifar10.config_rules import notices
+from nas_cifar10.database import Database
+from nas_cifar10.errors import ConfigError, MissingInputError
+from nas_cifar10.place import Place
+from nas_cifar10.runs import OUTPUTS, RunFolder, latest, locked, read_json, slug
+
+
+def locate(run_dir: Path | None, study_db: str | None, study_name: str | None) -> Place:
+    """Find a run that exists already, from its folder, its database, or as the latest.
+
+    Raises:
+        ConfigError: both were given.
+        MissingInputError: there is none.
+    """
+    if run_dir is not None and study_db is not None:
+        raise ConfigError("--run and --study-db: name one of the two; each leads to the other")
+    if study_db is not None:
+        return _locate_database(Database.parse(study_db), study_name)
+    run = RunFolder(run_dir) if run_dir is not None else latest()
+    if run_dir is None:
+        print(f"run: {run.root}", file=sys.stderr)
+    if not run.environment.exists():
+        raise MissingInputError(f"{run.root}: holds no run; start one with nas run --config FILE")
+    stored = read_json(run.environment)
+    return Place(run, Database.parse(stored["database"]), study_name or stored["study"])
+
+
+def _locate_database(database: Database, study_name: str | None) -> Place:
+    from nas_cifar10.study_open import open_study
+
+    study = open_study(database, study_name)
+    root = OUTPUTS / slug(study.config.name)
+    if database.path is not None and (database.path.parent / "environment.json").exists():
+        root = database.path.parent
+    return Place(RunFolder(root), database, study.name)
+
+
+def place_of_search(
+    config_path: Path | None,
+    overrides: tuple[str, ...],
+    run_dir: Path | None,
+    study_db: str | None,
+    study_name: str | None,
+    *,
+    resume: bool,
+) -> tuple[Place, Config | None]:
+    """Say where the study is or will be, and read the config where one is given.
+
+    Raises:
+        ConfigError: the config is wrong, or missing where nothing is resumed.
+    """
+    if config_path is None:
+        if not resume:
+            raise ConfigError("--config FILE is required; only --resume can do without")
+        if run_dir is None or study_db is None:
+            return locate(run_dir, study_db, study_name), None
+        return Place(RunFolder(run_dir), Database.parse(study_db), study_name), None
+    config = config_file.load(config_path, overrides)
+    for notice in notices(config):
+        print(f"note: {notice}", file=sys.stderr)
+    run = RunFolder(run_dir or OUTPUTS / slug(config.name))
+    database = Database.parse(study_db) if study_db else Database(path=run.study)
+    return Place(run, database, study_name or config.name), config
+
+
+def held(place: Place) -> AbstractContextManager[None]:
+    """Hold the run and its study; that this can be written also proves that the folder can."""
+    return locked(place.run, place.database.path)

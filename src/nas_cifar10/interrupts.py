@@ -1,0 +1,70 @@
+"""Ctrl-C and SIGTERM as a flag that work asks about between two of its steps; knows no work.
+
+The handler does nothing but note the signal, so nothing is cut in half: a batch ends, a file is
+written or not begun. A second signal does what it does to any process: it ends it at once, which
+is as safe as SIGKILL is.
+"""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(BaseException):  # like KeyboardInterrupt, which it stands in for
+    """Somebody wants this process to end; nothing but the front door catches it."""
+
+    def __init__(self, signal_number: int) -> None:
+        """Keep the signal: 2 (Ctrl-C) or 15 (terminate)."""
+        super().__init__(signal_number)
+        self.signal_number = signal_number
+
+
+_received: int | None = None
+_at_once = False
+
+
+def listen() -> None:
+    """Note signals from now on; one that this process was started to ignore stays ignored."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _note)
+
+
+def ignore() -> None:
+    """Let no signal disturb the last moments: the work is done, and its exit code decided."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def check() -> None:
+    """Give up here if a signal has come.
+
+    Raises:
+        Interrupted: it has.
+    """
+    if _received is not None:
+        raise Interrupted(_received)
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Give up in the middle of what is done here: a long wait that can be cut anywhere."""
+    global _at_once
+    check()
+    _at_once = True
+    try:
+        yield
+    finally:
+        _at_once = False
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    global _received
+    _received = number
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_DFL)
+    if _at_once:
+        raise Interrupted(number)

@@ -1,0 +1,149 @@
+"""The real command, stopped at any instant: the right exit code, soon, and resumable."""
+
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from made_chaos import counts
+from made_search import timeless
+from nas_cifar10.runs import RunFolder
+
+pytestmark = [
+    pytest.mark.chaos,
+    pytest.mark.skipif(not Path("/proc").is_dir(), reason="asks Linux which signals are caught"),
+]
+
+TINY = """\
+name: tiny
+data: {source: digits, limit: 200}
+space:
+  depth: [1, 2]
+  channels: [4, 8]
+  kernel_size: 3
+  training: {learning_rate: {low: 1e-3, high: 1e-2, log: true}}
+training: {epochs: 3, batch_size: 32, precision: fp32, threads: 1}
+search: {trials: 6, cohort: 3}
+retrain: {epochs: 4}
+"""
+NAS = [sys.executable, "-m", "nas_cifar10"]
+
+
+def started(folder: Path, *words: str) -> subprocess.Popen[str]:
+    folder.mkdir(exist_ok=True)
+    (folder / "tiny.yaml").write_text(TINY)
+    return subprocess.Popen(
+        [*NAS, "run", "--config", "tiny.yaml", "--run", "out", *words],
+        cwd=folder,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    _, said = process.communicate(timeout=60)
+    return process.returncode, said
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, float]:
+    """Return a run that nobody stopped, and how many seconds it took."""
+    folder, begun = tmp_path_factory.mktemp("straight"), time.monotonic()
+    code, said = ended(started(folder))
+    assert code == 0, said
+    return RunFolder(folder / "out"), time.monotonic() - begun
+
+
+def wait_until_it_listens(process: subprocess.Popen[str]) -> None:
+    """Wait until Python has loaded our first module; before, the system's own answer holds."""
+    mask = 1 << (signal.SIGTERM - 1)
+    status, end = Path(f"/proc/{process.pid}/status"), time.monotonic() + 20
+    while not int(re.findall(r"SigCgt:\s*(\w+)", status.read_text())[0], 16) & mask:
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def same(one: RunFolder, other: RunFolder) -> bool:
+    weights = [torch.load(run.retrain.model, weights_only=True) for run in (one, other)]
+    return (
+        timeless(one.trials) == timeless(other.trials)
+        and one.best.read_bytes() == other.best.read_bytes()
+        and all(torch.equal(weights[0][name], weights[1][name]) for name in weights[1])
+    )
+
+
+@pytest.mark.parametrize("number", range(counts(short=6, full=200)))
+def test_stopped_at_a_random_instant_it_says_how_to_go_on(
+    straight: tuple[RunFolder, float],
+    tmp_path: Path,
+    number: int,
+    record_testsuite_property: Callable[[str, object], None],
+) -> None:
+    expected, seconds = straight
+    generator = random.Random(number)
+    how = generator.choice([signal.SIGINT, signal.SIGTERM])
+    process = started(tmp_path)
+    wait_until_it_listens(process)
+    time.sleep(generator.uniform(0, seconds))
+    begun = time.monotonic()
+    process.send_signal(how)
+    code, said = ended(process)
+    taken = time.monotonic() - begun
+    record_testsuite_property("stopped", f"{number} {how.name} {code} {taken:.2f}")
+    assert code in (128 + how, 0), said
+    assert "Traceback" not in said
+    assert taken < 10
+    if code:
+        assert re.search(
+            r"^stopped(; nothing is lost\. Go on with:\n  nas run .*)?\n\Z", said, re.M
+        )
+        code, said = ended(started(tmp_path, "--resume"))
+        assert code == 0, said
+    assert same(RunFolder(tmp_path / "out"), expected)
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    process = started(tmp_path, "--set", "training.epochs=500")
+    assert process.stderr is not None
+    while "epoch 1/500" not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.1)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=10)
+    assert time.monotonic() - begun < 1
+    assert process.returncode in (-signal.SIGTERM, 143)
+
+
+def test_no_signal_is_lost_while_the_program_is_loaded(tmp_path: Path) -> None:
+    code = (
+        "import os, signal\n"
+        "from nas_cifar10 import interrupts\n"
+        "interrupts.listen()\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+        "from nas_cifar10.cli import app\n"
+        "app(['data', '--config', 'tiny.yaml'])\n"
+    )
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("digits", "image_folder"))
+    (tmp_path / "data/train/a").mkdir(parents=True)
+    (tmp_path / "data/train/b").mkdir(parents=True)
+    for name in "ab":
+        for number in range(9):
+            Image.new("RGB", (4, 4), (number, 0, 0)).save(
+                tmp_path / f"data/train/{name}/{number}.png"
+            )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "stopped\n"

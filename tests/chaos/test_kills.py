@@ -1,0 +1,143 @@
+"""Killed anywhere, a search ends as if nobody had touched it."""
+
+import functools
+import random
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from made_chaos import (
+    Counts,
+    counts,
+    intact,
+    leftovers,
+    made_up,
+    outcome,
+    search,
+    under_fire,
+)
+from made_search import place_in, reopen, table, timeless
+from made_study import made_config
+from nas_cifar10.config import Config
+from nas_cifar10.search.executors import Train
+from nas_cifar10.segment import train_segment
+
+pytestmark = [
+    pytest.mark.chaos,
+    pytest.mark.skipif(not Path("/proc").is_dir(), reason="asks Linux which processes run"),
+    pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),  # fork: no thread runs
+]
+
+Straight = Callable[[Config, Train], Path]
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Straight:
+    """Return what runs a search that nobody touches, once for each config and trainer."""
+    found: dict[tuple[str, Train], Path] = {}
+
+    def run(config: Config, train: Train) -> Path:
+        key = (config.model_dump_json(), train)
+        if key not in found:
+            found[key] = tmp_path_factory.mktemp("straight")
+            assert outcome(functools.partial(search, found[key], config, 1, train)) == 0
+        return found[key]
+
+    return run
+
+
+def config_of(trials: int, schedule: str = "hyperband", seed: int = 0) -> Config:
+    return made_config(
+        f"search.trials={trials}",
+        f"search.schedule.name={schedule}",
+        f"seed={seed}",
+        "training.epochs=5",
+        "search.max_losses=null",
+    )
+
+
+def is_as_if_untouched(folder: Path, expected: Path) -> None:
+    """Compare everything that is no time, and look for what must not be left."""
+    found, wanted = place_in(folder), place_in(expected)
+    study = reopen(found)
+    assert table(study) == table(reopen(wanted))
+    assert len(study.trials()) == study.config.search.trials
+    assert "running" not in {trial.state for trial in study.trials()}
+    assert timeless(found.run.trials) == timeless(wanted.run.trials)
+    assert timeless(found.run.curves) == timeless(wanted.run.curves)
+    assert found.run.best.read_bytes() == wanted.run.best.read_bytes()
+    assert intact(found.run.study)
+    assert leftovers(folder) == []
+
+
+def fire_at(
+    folder: Path, config: Config, workers: int, train: Train, generator: random.Random
+) -> Counts:
+    return under_fire(
+        functools.partial(search, folder, config, workers, train),
+        generator,
+        kill_workers=workers > 1,
+        driver_lives=8 if workers > 1 else 3,
+    )
+
+
+def test_a_storm_of_kills_loses_nothing(
+    straight: Straight, tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
+) -> None:
+    killed = trials = 0
+    for number in range(counts(short=2, full=40)):
+        config = config_of(trials=counts(short=20, full=50), seed=number)
+        told = fire_at(tmp_path / str(number), config, 3, made_up, random.Random(number))
+        is_as_if_untouched(tmp_path / str(number), straight(config, made_up))
+        killed += told.workers_killed + told.drivers_killed
+        trials += config.search.trials
+    record_testsuite_property("storm", f"{killed} SIGKILLs over {trials} trials")
+    assert killed >= counts(short=10, full=1000)
+
+
+def test_a_storm_during_real_training_loses_nothing(
+    straight: Straight, tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
+) -> None:
+    killed = 0
+    for number in range(counts(short=1, full=8)):
+        config = config_of(trials=10, seed=number)
+        told = fire_at(tmp_path / str(number), config, 2, train_segment, random.Random(number))
+        is_as_if_untouched(tmp_path / str(number), straight(config, train_segment))
+        killed += told.workers_killed + told.drivers_killed
+    record_testsuite_property("real storm", f"{killed} SIGKILLs")
+    assert killed >= counts(short=3, full=50)
+
+
+@pytest.mark.parametrize("schedule", ["hyperband", "halving", "none"])
+@pytest.mark.parametrize("number", range(counts(short=1, full=10)))
+def test_four_workers_under_fire_give_the_same_study(
+    straight: Straight, tmp_path: Path, schedule: str, number: int
+) -> None:
+    config = config_of(trials=12, schedule=schedule)
+    fire_at(tmp_path, config, 4, made_up, random.Random(number))
+    is_as_if_untouched(tmp_path, straight(config, made_up))
+
+
+@pytest.mark.parametrize(
+    ("how", "number"),
+    [(signal.SIGKILL, n) for n in range(counts(short=4, full=50))]
+    + [(signal.SIGTERM, n) for n in range(counts(short=2, full=20))]
+    + [(signal.SIGINT, n) for n in range(counts(short=1, full=10))],
+)
+def test_a_driver_that_is_stopped_again_and_again_gives_the_same_study(
+    straight: Straight, tmp_path: Path, how: signal.Signals, number: int
+) -> None:
+    config = config_of(trials=10)
+    told = under_fire(
+        functools.partial(search, tmp_path, config, 1, train_segment),
+        random.Random(number),
+        kill_workers=False,
+        driver_lives=1.0,
+        how=how,
+    )
+    stopped = -how if how == signal.SIGKILL else 128 + how
+    assert set(told.codes) <= {stopped, 0}
+    assert told.slowest_end < 10
+    is_as_if_untouched(tmp_path, straight(config, train_segment))

@@ -1,0 +1,233 @@
+"""Processes for tests to kill: forked from this one, so that they start at once.
+
+The made-up trainer takes a few milliseconds and no torch, for volume; the same faults are tried
+with real tiny training too.
+"""
+
+import functools
+import hashlib
+import os
+import random
+import sqlite3
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from signal import SIGKILL, Signals
+
+import torch
+
+from made_search import begin, digits, pictures, place_in, take_up
+from made_study import made_config, made_facts
+from nas_cifar10 import interrupts
+from nas_cifar10.config import Config
+from nas_cifar10.epochs import Epoch, Scores
+from nas_cifar10.errors import NasError
+from nas_cifar10.interrupts import Interrupted
+from nas_cifar10.retrain import prepare, run_retrain
+from nas_cifar10.runs import disk_error, locked
+from nas_cifar10.search.driver import run_search
+from nas_cifar10.search.executors import InProcess, LocalProcesses, Train
+from nas_cifar10.segment import (
+    Pictures,
+    Segment,
+    Trained,
+    epochs_in,
+    load_state,
+    packed,
+    train_segment,
+)
+from nas_cifar10.study_open import create_study, find_study
+from nas_cifar10.views import best_of
+
+FULL = os.environ.get("NAS_CHAOS") == "full"
+CPU = torch.device("cpu")
+UNEXPECTED = 70  # a traceback, where one line was promised
+
+
+def counts(short: int, full: int) -> int:
+    """Return how often something is tried: in every run of the tests, or in the full tier."""
+    return full if FULL else short
+
+
+def made_up(
+    segment: Segment, pictures: Pictures, checkpoint: bytes | None, milliseconds: float = 15
+) -> Trained:
+    """Train without training: an epoch's accuracy follows from a hash of candidate and epoch."""
+    done = [] if checkpoint is None else epochs_in(load_state(checkpoint))
+    for number in range(len(done) + 1, segment.stop + 1):
+        time.sleep(milliseconds / 1000)
+        words = f"{segment.candidate.fingerprint()} {number}".encode()
+        share = int.from_bytes(hashlib.sha256(words).digest()[:6], "big") / 2**48
+        accuracy = 0.4 + 0.3 * share + 0.02 * number
+        scores = Scores(loss=1 - accuracy, accuracy=accuracy, macro_f1=accuracy, auc=None)
+        done.append(Epoch(number, scores, scores, 0.0))
+    return Trained(tuple(done), packed(segment, done, network={}, optimizer={}))
+
+
+at_once = functools.partial(made_up, milliseconds=0)
+
+
+def search(folder: Path, config: Config, workers: int = 1, train: Train = train_segment) -> None:
+    """Begin a search, or go on with it, as the command line does."""
+    place = place_in(folder)
+    with locked(place.run, place.database.path):
+        name = config.name
+        study = find_study(place.database, name)
+        study = study or create_study(place.database, name, made_facts(config))
+        executor: InProcess | LocalProcesses
+        if workers == 1:
+            executor = InProcess(pictures(), 1, CPU, train)
+        else:
+            executor = LocalProcesses(pictures(), 1, CPU, workers, None, train, "fork")
+        with executor, closing(run_search(study, place.run, executor)) as events:
+            for _ in events:
+                pass
+
+
+JOB = made_config("search.trials=3", "search.cohort=2", "training.epochs=2", "retrain.epochs=2")
+
+
+def whole_job(folder: Path) -> None:
+    """Search and retrain, from wherever the folder stands."""
+    place = place_in(folder)
+    with locked(place.run, place.database.path):
+        there = place.run.study.exists()
+        ready = take_up(place) if there else begin(JOB, place, overwrite=True)
+        with ready.executor as executor:
+            for _ in run_search(ready.study, place.run, executor):
+                pass
+        best = best_of(ready.study.trials(), "accuracy")
+        assert best is not None
+        for _ in run_retrain(
+            prepare(ready.study, best, JOB, digits(), place.run.retrain), resume=True
+        ):
+            pass
+
+
+def fork(act: Callable[[], None]) -> int:
+    """Start a process of its own group that does one thing; return its number."""
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    code = UNEXPECTED
+    try:
+        os.setsid()
+        interrupts.listen()
+        act()
+        code = 0
+    except NasError as error:
+        print(error, file=sys.stderr)
+        code = error.exit_code
+    except Interrupted as stop:
+        code = 128 + stop.signal_number
+    except OSError as error:
+        failed = disk_error(error)
+        code = UNEXPECTED if failed is None else failed.exit_code
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def outcome(act: Callable[[], None]) -> int:
+    """Run something in a process of its own; return its exit code, negative for a signal."""
+    return os.waitstatus_to_exitcode(os.waitpid(fork(act), 0)[1])
+
+
+@dataclass
+class Counts:
+    """What was done to a search until it was through."""
+
+    workers_killed: int = 0
+    drivers_killed: int = 0
+    codes: list[int] = field(default_factory=list)
+    slowest_end: float = 0.0
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes a process has started."""
+    try:
+        return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def alive(group: int) -> list[int]:
+    """Return the processes of a group that are no zombies."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, process_group = path.read_text().rpartition(")")[2].split()[:3]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(process_group) == group and state != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
+def under_fire(
+    act: Callable[[], None],
+    generator: random.Random,
+    *,
+    kill_workers: bool,
+    driver_lives: float | None,
+    how: Signals = SIGKILL,
+) -> Counts:
+    """Run something until it gets through, and kill it and its workers meanwhile.
+
+    Args:
+        driver_lives: Up to so many seconds, drawn for each start; None: it is left alone.
+    """
+    told = Counts()
+    while not told.codes or told.codes[-1] != 0:
+        pid = fork(act)
+        limit = float("inf")
+        if driver_lives is not None:
+            limit = time.monotonic() + generator.uniform(0, driver_lives)
+        for _ in ticks(generator):
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                break
+            if time.monotonic() >= limit:
+                begun = time.monotonic()
+                os.kill(pid, how)
+                told.drivers_killed += 1
+                _, status = os.waitpid(pid, 0)
+                told.slowest_end = max(told.slowest_end, time.monotonic() - begun)
+                break
+            victims = children(pid) if kill_workers else []
+            if victims:
+                os.kill(generator.choice(victims), SIGKILL)
+                told.workers_killed += 1
+        told.codes.append(os.waitstatus_to_exitcode(status))
+        end = time.monotonic() + 10
+        while alive(pid):
+            assert time.monotonic() < end, "a worker outlived its driver"
+            time.sleep(0.01)
+        assert UNEXPECTED not in told.codes
+        assert len(told.codes) < 500
+    return told
+
+
+def ticks(generator: random.Random) -> Iterator[None]:
+    """Wait 50 to 350 ms, again and again."""
+    while True:
+        time.sleep(generator.uniform(0.05, 0.35))
+        yield
+
+
+def intact(database: Path) -> bool:
+    """Say whether a SQLite file is whole."""
+    with closing(sqlite3.connect(database)) as connection:
+        return bool(connection.execute("PRAGMA integrity_check").fetchone() == ("ok",))
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """Return what a run leaves behind only by mistake."""
+    return [p for p in folder.rglob("*") if p.name.endswith((".new", ".lock", "checkpoint.pt"))]
