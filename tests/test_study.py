@@ -22,6 +22,7 @@ from made_study import (
     reopened,
     running,
 )
+from nas_cifar10.study import SAMPLERS
 from nas_cifar10.study_rows import Clock
 
 BASELINE = (
@@ -226,3 +227,22 @@ def test_importances_of_a_space_without_dimensions_are_none(path: Path) -> None:
         assert trial.candidate.architecture.blocks[0].channels == 8
         study.end(trial, "complete", "", "complete", value)
     assert study.importances() == {}
+
+
+@pytest.mark.parametrize("fixed", ["seed=3", "space.kernel_size=3"])
+def test_draws_are_those_of_optunas_own_tpe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fixed: str
+) -> None:
+    config = made_config(fixed)
+    flat = made_study(tmp_path / "flat.db", config)
+    play(flat, 15)
+    monkeypatch.setitem(
+        SAMPLERS,
+        "tpe",
+        lambda settings, seed: optuna.samplers.TPESampler(
+            n_startup_trials=settings.startup_trials, seed=seed
+        ),
+    )
+    plain = made_study(tmp_path / "plain.db", config)
+    play(plain, 15)
+    assert [numbers(trial) for trial in flat.trials()] == [numbers(t) for t in plain.trials()]

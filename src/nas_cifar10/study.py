@@ -39,10 +39,23 @@ _CLOCK = "nas_cifar10_clock"
 _STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
 
+class _FlatTPE(optuna.samplers.TPESampler):
+    """TPE for a space whose dimensions every trial has.
+
+    Which dimensions all trials share is known: finding it out again for every draw would compare
+    every value of every trial, four fifths of a draw at 1,000 trials.
+    """
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """Return the space of any trial, in the order Optuna would."""
+        first = study.get_trials(deepcopy=False)[0].distributions
+        return {name: first[name] for name in sorted(first) if not first[name].single()}
+
+
 SAMPLERS: dict[str, Callable[[SamplerConfig, int], optuna.samplers.BaseSampler]] = {
-    "tpe": lambda settings, seed: optuna.samplers.TPESampler(
-        n_startup_trials=settings.startup_trials, seed=seed
-    ),
+    "tpe": lambda settings, seed: _FlatTPE(n_startup_trials=settings.startup_trials, seed=seed),
     "random": lambda settings, seed: optuna.samplers.RandomSampler(seed=seed),
 }
 

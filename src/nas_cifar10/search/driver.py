@@ -73,6 +73,7 @@ class _Driver:
         self.study, self.run, self.executor, self.seconds = study, run, executor, seconds
         self.config = study.config
         self.trials = study.trials()
+        self.reports = {t.number: [self._objective(e) for e in t.epochs] for t in self.trials}
         self.schedule = make_schedule(self.config)
 
     def steps(self) -> Iterator[Trial]:
@@ -145,9 +146,8 @@ class _Driver:
         epoch = len(trial.epochs)
         if epoch == self.config.training.epochs:
             return self._end(trial, "complete", "", self._objective(trial.epochs[-1]))
-        reports = {t.number: [self._objective(e) for e in t.epochs] for t in self.trials}
         stop = max(s for s in self.schedule.decision_epochs(trial.number) if s <= epoch)
-        if self.schedule.goes_on(trial.number, stop, reports):
+        if self.schedule.goes_on(trial.number, stop, self.reports):
             return None
         return self._end(trial, "pruned", f"not promoted at epoch {stop}", None)
 
@@ -197,10 +197,14 @@ class _Driver:
             write_atomic(self.run.checkpoint(number), result.checkpoint)
             crash_point("checkpoint.written")
             trial = self.study.set_epochs(self.trials[number], result.epochs)
-            self.trials[number] = trial
+            self._keep(trial)
             if len(trial.epochs) < goals[number]:
                 waiting[number] = result.checkpoint
             yield trial
+
+    def _keep(self, trial: Trial) -> None:
+        self.trials[trial.number] = trial
+        self.reports[trial.number] = [self._objective(epoch) for epoch in trial.epochs]
 
     def _work_left(self, number: int, goal: int) -> tuple[int, int]:
         trial = self.trials[number]
@@ -225,7 +229,7 @@ class _Driver:
         trial, (checkpoint, done) = self.trials[number], self._stored_checkpoint(number)
         if len(done) > len(trial.epochs):  # killed after the checkpoint, before its record
             trial = self.study.set_epochs(trial, done)
-        self.trials[number] = replace(trial, epochs=done)
+        self._keep(replace(trial, epochs=done))
         return checkpoint
 
     def _stored_checkpoint(self, number: int) -> tuple[bytes | None, tuple[Epoch, ...]]:
