@@ -25,7 +25,7 @@ import torch.multiprocessing
 from nas_cifar10 import interrupts
 from nas_cifar10.errors import CannotCreateError
 from nas_cifar10.segment import Failed, Pictures, Segment, Trained, train_segment
-from nas_cifar10.training.memory import keep_freed_memory
+from nas_cifar10.training.memory import give_back_memory, keep_freed_memory
 
 log = logging.getLogger(__name__)
 
@@ -124,6 +124,7 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
             CannotCreateError: the pictures do not fit into shared memory.
         """
         self._share(pictures)
+        give_back_memory()  # what was read and probed here is not needed here any more
         self._arguments = (pictures, threads, device, train)
         # Any: what typeshed knows of a context by its name has no Process.
         self._context: Any = torch.multiprocessing.get_context(method)
@@ -245,6 +246,8 @@ def _work(
         except Exception as error:
             answer = error
         line.send(answer)
+        del answer
+        give_back_memory()  # the next segment is of another network, of other sizes
 
 
 def _end_with_driver() -> None:
