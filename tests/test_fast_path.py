@@ -1,6 +1,9 @@
 """The fast path against the plain one: the same losses, step by step."""
 
 import copy
+import os
+import platform
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +16,7 @@ from nas_cifar10.data.loader import Part, shuffled_batches
 from nas_cifar10.networks.build import build, initialise
 from nas_cifar10.space.candidate import Architecture, Block
 from nas_cifar10.training.engine import train_step
-from nas_cifar10.training.memory import keep_freed_memory
+from nas_cifar10.training.memory import give_back_memory, keep_freed_memory
 from nas_cifar10.training.optim import OPTIMIZERS
 
 STEPS = 50
@@ -74,5 +77,17 @@ def test_pictures_are_those_of_to_tensor_and_normalise() -> None:
     assert torch.equal(labels, data.labels[:100][order])
 
 
-def test_memory_can_be_kept_more_than_once() -> None:
-    assert keep_freed_memory() == keep_freed_memory()
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to")
+def test_freed_memory_is_kept_and_given_back() -> None:
+    assert keep_freed_memory()
+    before = resident()
+    kept = torch.ones(50_000_000)
+    del kept
+    assert resident() - before > 150e6
+    give_back_memory()
+    assert resident() - before < 50e6
+
+
+def resident() -> int:
+    """Return the bytes of memory this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -16,8 +16,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import torch
 import torch.multiprocessing
@@ -166,21 +165,12 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
             return trial, answer
         return self._lost.popleft()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """End the workers; what they are at is given up."""
         for worker in self._workers:
             worker.process.kill()
             worker.process.join()
             worker.line.close()
-
-    def __enter__(self) -> Self:
-        """Return the executor."""
-        return self
 
     @staticmethod
     def _share(pictures: Pictures) -> None:

@@ -185,7 +185,9 @@ def describe_run(study: Study, place: Place, data: DataSet) -> None:
     if earlier is not None:
         resumed = [*earlier["resumed_at"], now()]
         times = {"started_at": earlier["started_at"], "resumed_at": resumed}
-    found = environment.describe() | study.facts.resolved | times
+    resolved = study.facts.resolved
+    workers = num_workers(study.config, torch.device(resolved["device"]))  # may change on the way
+    found = environment.describe() | resolved | {"workers": workers} | times
     if earlier is not None:
         _warn_of_changes(earlier, found)
     write_json(run.environment, found | {"study": study.name, "database": str(place.database)})
