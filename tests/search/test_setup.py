@@ -374,3 +374,11 @@ def test_workers_share_the_cores_and_a_retrain_has_them_all(
     resolved = resolve(config, digits(), torch.device("cpu"))
     assert (resolved["workers"], resolved["threads"], resolved["retrain_threads"]) == (3, 2, 8)
     torch.set_num_threads(1)
+
+
+def test_the_environment_names_the_workers_of_now(place: Place) -> None:
+    ready = begin(search_config(), place)
+    assert read_json(place.run.environment)["workers"] == 1
+    ready.study.replace_config(search_config("search.workers=2").plain())
+    setup.describe_run(ready.study, place, ready.data)
+    assert read_json(place.run.environment)["workers"] == 2
