@@ -102,9 +102,7 @@ def whole_job(folder: Path) -> None:
                 pass
         best = best_of(ready.study.trials(), "accuracy")
         assert best is not None
-        for _ in run_retrain(
-            prepare(ready.study, best, JOB, digits(), place.run.retrain), resume=True
-        ):
+        for _ in run_retrain(prepare(ready.study, best, JOB, digits(), place.run), resume=True):
             pass
 
 

@@ -7,7 +7,7 @@ from made_study import ask, finish, made_config, made_study, no_waiting
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.epochs import Epoch
 from nas_cifar10.retrain import Job, prepare, run_retrain
-from nas_cifar10.runs import RetrainFolder
+from nas_cifar10.runs import RunFolder
 
 
 def made_job(folder: Path, *overrides: str, data: DataSet | None = None) -> Job:
@@ -16,7 +16,7 @@ def made_job(folder: Path, *overrides: str, data: DataSet | None = None) -> Job:
     folder.mkdir(parents=True, exist_ok=True)
     study = made_study(folder / "study.db", made_config())
     trial = finish(study, ask(study))
-    return prepare(study, trial, config, data or digits(), RetrainFolder(folder / "retrain"))
+    return prepare(study, trial, config, data or digits(), RunFolder(folder))
 
 
 def go(job: Job, *, resume: bool = False, epochs: int | None = None) -> list[Epoch]:

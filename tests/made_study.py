@@ -16,6 +16,7 @@ from nas_cifar10.config import Config
 from nas_cifar10.database import Database
 from nas_cifar10.epochs import Epoch, Scores
 from nas_cifar10.space.candidate import Candidate
+from nas_cifar10.space.cost import Cost
 from nas_cifar10.study import Study
 from nas_cifar10.study_open import create_study, open_study
 from nas_cifar10.study_rows import Facts, Trial
@@ -99,7 +100,7 @@ def made_epochs(candidate: Candidate, count: int) -> tuple[Epoch, ...]:
 def ask(study: Study) -> Trial:
     """Add the next trial."""
     proposal = study.propose(len(study.trials()))
-    return study.add(proposal, parameters=7, macs=11, repeats=None)
+    return study.add(proposal, Cost(7, 11, ()), repeats=None)
 
 
 def finish(study: Study, trial: Trial) -> Trial:

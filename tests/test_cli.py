@@ -84,6 +84,7 @@ def test_a_run_leaves_every_file_and_ends_with_a_table(folder: Path) -> None:
         "best.json",
         "trials.csv",
         "curves.csv",
+        "report.html",
         "run.log",
         "retrain/checkpoint.pt",
         "retrain/model.pt",

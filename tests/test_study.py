@@ -22,6 +22,7 @@ from made_study import (
     reopened,
     running,
 )
+from nas_cifar10.space.cost import Cost
 from nas_cifar10.study import SAMPLERS
 from nas_cifar10.study_rows import Clock
 
@@ -39,7 +40,7 @@ def path(tmp_path: Path) -> Path:
 def test_a_trial_comes_back_as_it_was_put_in(path: Path) -> None:
     study = made_study(path, made_config())
     proposal = study.propose(0)
-    added = study.add(proposal, parameters=123, macs=456, repeats=None)
+    added = study.add(proposal, Cost(123, 456, ()), repeats=None)
     assert (added.number, added.state, added.kind) == (0, "running", "random")
     assert (added.parameters, added.macs, added.repeats) == (123, 456, None)
     assert added.candidate == proposal.candidate

@@ -36,6 +36,7 @@ def test_views_are_those_of_the_design(found_out: tuple[Study, Place]) -> None:
         "seconds",
         "stopped",
         "importances",
+        "network",
         "best",
         "baseline",
     ]

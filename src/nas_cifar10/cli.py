@@ -171,11 +171,30 @@ def retrain(
 
 @app.command()
 @_explained
-def report(study_db: StudyDb = None, study: StudyName = None, run_dir: RunDir = None) -> None:
-    """Draw the figures and sum up what was found."""
+def report(
+    study_db: StudyDb = None,
+    study: StudyName = None,
+    run_dir: RunDir = None,
+    as_json: Json = False,
+) -> None:
+    """Draw the figures and the page, and sum up what was found."""
     from nas_cifar10 import cli_place, cli_report
 
-    cli_report.report(cli_place.locate(run_dir, study_db, study))
+    cli_report.report(cli_place.locate(run_dir, study_db, study), as_json=as_json)
+
+
+@app.command()
+@_explained
+def show(
+    study_db: StudyDb = None,
+    study: StudyName = None,
+    run_dir: RunDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a search found, while it runs or after."""
+    from nas_cifar10 import cli_place, cli_show
+
+    cli_show.show(cli_place.locate(run_dir, study_db, study), as_json=as_json)
 
 
 @app.command()
@@ -199,8 +218,8 @@ def validate(
 
 @app.command()
 @_explained
-def data(config: NeededConfig, overrides: Overrides = None) -> None:
+def data(config: NeededConfig, overrides: Overrides = None, as_json: Json = False) -> None:
     """Fetch, verify and describe the pictures; train nothing."""
     from nas_cifar10 import cli_train, config_file
 
-    cli_train.describe_data(config_file.load(config, overrides or ()))
+    cli_train.describe_data(config_file.load(config, overrides or ()), as_json=as_json)

@@ -1,5 +1,6 @@
 """The commands that look at a run: write its tables and figures again. Needs no torch."""
 
+import json
 import sys
 
 from nas_cifar10 import views
@@ -8,19 +9,26 @@ from nas_cifar10.errors import NoTrialCompletedError
 from nas_cifar10.place import Place
 from nas_cifar10.report.summary import summary
 from nas_cifar10.report.write import report as write_report
+from nas_cifar10.runs import read_json
 from nas_cifar10.study import Study
 from nas_cifar10.study_open import open_study
 from nas_cifar10.study_rows import Trial
 
 
-def report(place: Place) -> None:
-    """Write the run's tables again from the study, draw the figures, and sum up."""
+def report(place: Place, *, as_json: bool) -> None:
+    """Write the run's tables again from the study, draw figures and page, and sum up."""
     study = open_study(place.database, place.study_name)
     views.write(study, study.trials(), place.run, final=True)
     facts, left_out = write_report(place.run)
-    for name, reason in left_out.items():
-        print(f"figure {name} left out: {reason}", file=sys.stderr)
-    print_table(summary(facts), place.run.root)
+    for reason in dict.fromkeys(left_out.values()):
+        names = ", ".join(name for name, why in left_out.items() if why == reason)
+        print(f"figures left out: {names}: {reason}", file=sys.stderr)
+    if as_json:
+        files = {"search": place.run.search, "metrics": place.run.retrain.metrics}
+        found = {name: read_json(path) for name, path in files.items() if path.exists()}
+        print(json.dumps(found, indent=2))
+    else:
+        print_table(summary(facts), place.run.root)
 
 
 def best_trial(study: Study) -> Trial:

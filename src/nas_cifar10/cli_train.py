@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas_cifar10 import cli_output, config_file, interrupts
-from nas_cifar10.cli_output import RetrainProgress, Screen, SearchProgress, print_table
+from nas_cifar10.cli_output import Screen, print_table
+from nas_cifar10.cli_progress import RetrainProgress, SearchProgress
 from nas_cifar10.cli_report import best_trial, report
 from nas_cifar10.config import Config
 from nas_cifar10.data.dataset import read, read_again
@@ -23,7 +24,6 @@ from nas_cifar10.errors import (
 )
 from nas_cifar10.interrupts import Interrupted
 from nas_cifar10.place import Place
-from nas_cifar10.report.write import report as write_report
 from nas_cifar10.retrain import prepare, run_retrain
 from nas_cifar10.runs import RunFolder, cannot_write, read_json
 from nas_cifar10.search import identity
@@ -69,19 +69,14 @@ def search(request: SearchRequest) -> None:
     if request.as_json:
         print(json.dumps(read_json(request.place.run.search), indent=2))
     else:
-        report(request.place)
+        report(request.place, as_json=False)
 
 
 def run(request: SearchRequest) -> None:
     """Search, retrain and report. The caller holds the run."""
     place, data = request.place, _search(request)
     _retrain(RetrainRequest("run", place, None, (), request.resume, request.loudness), data)
-    if request.as_json:
-        write_report(place.run)
-        found = {"search": place.run.search, "metrics": place.run.retrain.metrics}
-        print(json.dumps({name: read_json(path) for name, path in found.items()}, indent=2))
-    else:
-        report(place)
+    report(place, as_json=request.as_json)
 
 
 def rehearse(config: Config | None, device: str | None, loudness: int) -> None:
@@ -98,13 +93,16 @@ def retrain(request: RetrainRequest, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(read_json(request.place.run.retrain.metrics), indent=2))
     else:
-        report(request.place)
+        report(request.place, as_json=False)
 
 
-def describe_data(config: Config) -> None:
+def describe_data(config: Config, *, as_json: bool) -> None:
     """Print what the pictures are."""
     with _on_screen(0):
         found = describe(read(config.data, config.seed))
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
     parts = ("all", "train", "validation", "test")
     rows = [("class", "  ".join(f"{part:>10}" for part in parts))]
     for name in found["class_names"]:
@@ -135,14 +133,11 @@ def _search(request: SearchRequest) -> DataSet:
             ready = start(config, place, device, overwrite=request.overwrite)
         else:
             raise MissingInputError(f"{place.run.root}: nothing to resume; name a --config")
-        with (
-            _in_file(place.run),
-            Screen(quiet=request.loudness < 0) as screen,
-            ready.executor as executor,
-        ):
-            progress = SearchProgress(screen, ready.study)
+        with _in_file(place.run), ready.executor as executor:
+            progress = SearchProgress(ready.study, executor, quiet=request.loudness < 0)
             # Closed here, so that after Ctrl-C its last records are written under the lock.
-            with closing(run_search(ready.study, place.run, executor)) as events:
+            events = run_search(ready.study, place.run, executor)
+            with progress.screen, closing(events):
                 for trial in events:
                     progress.show(trial)
         best_trial(ready.study)
@@ -161,7 +156,7 @@ def _retrain(request: RetrainRequest, data: DataSet | None) -> None:
             data = read_again(config.data, config.seed, study.facts.data["fingerprint"])
         if not place.run.environment.exists():  # the search ran in another folder
             describe_run(study, place, data)
-        job = prepare(study, trial, config, data, place.run.retrain)
+        job = prepare(study, trial, config, data, place.run)
         with _in_file(place.run), Screen(quiet=request.loudness < 0) as screen:
             settings = config.retrain
             progress = RetrainProgress(screen, trial, settings.epochs, settings.monitor)

@@ -16,12 +16,20 @@ from torch import Tensor
 from nas_cifar10 import environment
 from nas_cifar10.config import Config
 from nas_cifar10.crash import crash_point
+from nas_cifar10.data import album
 from nas_cifar10.data.loader import MEAN, STD, Part, batches
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.epochs import Epoch, Scores
 from nas_cifar10.errors import BadDataError, NasError, StateError
 from nas_cifar10.networks.build import build
-from nas_cifar10.runs import RetrainFolder, read_json, write_atomic, write_csv, write_json
+from nas_cifar10.runs import (
+    RetrainFolder,
+    RunFolder,
+    read_json,
+    write_atomic,
+    write_csv,
+    write_json,
+)
 from nas_cifar10.segment import (
     RETRAIN,
     RETRAIN_TRAIN_ONLY,
@@ -58,19 +66,22 @@ class Job:
     trial: Trial
     config: Config
     data: DataSet
-    folder: RetrainFolder
+    run: RunFolder
+
+    @property
+    def folder(self) -> RetrainFolder:
+        """Where the model and its measurement go."""
+        return self.run.retrain
 
 
-def prepare(
-    study: Study, trial: Trial, config: Config, data: DataSet, folder: RetrainFolder
-) -> Job:
+def prepare(study: Study, trial: Trial, config: Config, data: DataSet, run: RunFolder) -> Job:
     """Put the study's pictures on its device, and take its number of threads."""
     resolved = study.facts.resolved
     keep_freed_memory()
     torch.set_num_threads(resolved["retrain_threads"])
     device = stored_device(resolved["device"])
     on_device = replace(data, images=data.images.to(device), labels=data.labels.to(device))
-    return Job(study, trial, config, on_device, folder)
+    return Job(study, trial, config, on_device, run)
 
 
 def run_retrain(job: Job, *, resume: bool) -> Iterator[Epoch]:
@@ -254,6 +265,7 @@ def _write_metrics(
         table[name] = metrics.summary(probabilities, labels, majority)
         table["per_class"] = metrics.per_class(probabilities, labels, names)
         table["confusion_matrix"] = metrics.confusion(probabilities, labels)
+        _show(job, part, probabilities, labels)
         content = io.BytesIO()
         np.savez_compressed(
             content, probabilities=probabilities, labels=labels, class_names=np.array(names)
@@ -271,11 +283,22 @@ def _write_metrics(
     write_json(job.folder.metrics, table)
 
 
+def _show(
+    job: Job, part: Part, probabilities: metrics.Probabilities, labels: metrics.Labels
+) -> None:
+    """Keep the pictures that a page shows; rows count the measured pictures."""
+    rows = album.choose(probabilities, labels)
+    images = part.images[part.rows[torch.from_numpy(rows).to(part.rows.device)]].permute(0, 2, 3, 1)
+    shown = album.reduced(images.cpu().numpy())
+    album.keep(job.run.pictures, shown_images=shown, shown_rows=rows)
+
+
 def _description(job: Job) -> dict[str, Any]:
     channels, height, width = (int(size) for size in job.data.images.shape[1:])
     found = environment.describe()
     return {
         "architecture": job.trial.candidate.to_json()["architecture"],
+        "layers": [layer.to_json() for layer in job.trial.layers],
         "picture_shape": [channels, height, width],
         "normalisation": {"scale": 1 / 255, "mean": [MEAN] * channels, "std": [STD] * channels},
         "class_names": list(job.data.class_names),

@@ -72,6 +72,7 @@ class RunFolder:
         self.checkpoints = root / "trials"
         self.retrain = RetrainFolder(root / "retrain")
         self.figures = root / "figures"
+        self.page = root / "report.html"
         self.log = root / "run.log"
         self.lock = root / ".lock"
 
@@ -249,6 +250,19 @@ def locked(run: RunFolder, also: Path | None = None) -> Iterator[None]:
             stack.enter_context(_held(path))
         run.sweep()
         yield
+
+
+def is_held(run: RunFolder) -> bool:
+    """Say whether a process works on the run at this moment, without ever being in its way."""
+    try:
+        _, process, _, host = run.lock.read_text("utf-8").split(maxsplit=3)
+        if host == socket.gethostname():
+            os.kill(int(process), 0)  # asks only whether there is such a process
+    except PermissionError:
+        return True  # somebody else's
+    except (OSError, ValueError):
+        return False  # no lock, one being written, or one whose process was killed
+    return True
 
 
 @contextlib.contextmanager

@@ -29,6 +29,7 @@ from nas_cifar10.crash import crash_point
 from nas_cifar10.database import Database
 from nas_cifar10.epochs import Epoch
 from nas_cifar10.space.candidate import Candidate
+from nas_cifar10.space.cost import Cost
 from nas_cifar10.space.search_space import Choice, Dimension, IntegerRange, SearchSpace, Value
 from nas_cifar10.study_rows import Clock, Facts, Proposal, Trial
 
@@ -128,13 +129,14 @@ class Study:
         return self._sampled(number)
 
     @_explained
-    def add(self, proposal: Proposal, parameters: int, macs: int, repeats: int | None) -> Trial:
+    def add(self, proposal: Proposal, cost: Cost, repeats: int | None) -> Trial:
         """Store a proposal as a running trial, in one commit."""
         attributes = {
             "candidate": proposal.candidate.to_json(),
             "kind": proposal.kind,
-            "parameters": parameters,
-            "macs": macs,
+            "parameters": cost.parameters,
+            "macs": cost.macs,
+            "layers": [layer.to_json() for layer in cost.layers],
             "repeats": repeats,
         }
         crash_point("trial.drawn")

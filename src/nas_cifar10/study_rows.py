@@ -6,6 +6,7 @@ from typing import Any
 
 from nas_cifar10.epochs import Epoch
 from nas_cifar10.space.candidate import Candidate
+from nas_cifar10.space.cost import Layer
 from nas_cifar10.space.search_space import Value
 
 
@@ -50,6 +51,7 @@ class Trial:
     candidate: Candidate
     parameters: int
     macs: int
+    layers: tuple[Layer, ...]
     repeats: int | None
     epochs: tuple[Epoch, ...]
     started_at: str
@@ -71,6 +73,7 @@ class Trial:
             candidate=Candidate.from_json(stored["candidate"]),
             parameters=stored["parameters"],
             macs=stored["macs"],
+            layers=tuple(Layer.from_json(values) for values in stored["layers"]),
             repeats=stored["repeats"],
             epochs=tuple(Epoch.from_json(values) for values in stored.get("epochs", ())),
             started_at=started_at,

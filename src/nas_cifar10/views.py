@@ -39,9 +39,8 @@ def write(study: Study, trials: Sequence[Trial], run: RunFolder, *, final: bool)
         trials: All of the study's, as they are now.
         final: Also work out the importances, which take a while.
     """
-    f1 = ["validation_macro_f1"] if study.config.search.objective == "macro_f1" else []
-    columns = [*_TRIAL_COLUMNS, *study.space.dimensions, *f1, "train_seconds", "started_at"]
-    write_csv(run.trials, columns, [_trial_row(study, trial, trials) for trial in trials])
+    write_csv(run.trials, *trial_table(study, trials))
+    f1 = _f1(study)
     curves = [_curve_row(trial, number) for trial in trials for number in range(len(trial.epochs))]
     write_csv(run.curves, [*_CURVE_COLUMNS, *f1, "epoch_seconds"], curves)
     write_json(run.search, totals(study, trials, study.importances() if final else {}))
@@ -49,6 +48,17 @@ def write(study: Study, trials: Sequence[Trial], run: RunFolder, *, final: bool)
     best = best_of(trials, study.config.search.objective)
     if best is not None:
         write_json(run.best, describe(best))
+
+
+def trial_table(study: Study, trials: Sequence[Trial]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Return the columns of trials.csv, and a row for each trial."""
+    columns = [*_TRIAL_COLUMNS, *study.space.dimensions, *_f1(study), "train_seconds", "started_at"]
+    rows = [_trial_row(study, trial, trials) for trial in trials]
+    return columns, [{name: row.get(name) for name in columns} for row in rows]
+
+
+def _f1(study: Study) -> list[str]:
+    return ["validation_macro_f1"] if study.config.search.objective == "macro_f1" else []
 
 
 def best_of(trials: Sequence[Trial], objective: str) -> Trial | None:
@@ -90,6 +100,7 @@ def totals(study: Study, trials: Sequence[Trial], importances: dict[str, float])
         "seconds": round(clock.seconds, 1),
         "stopped": clock.stopped,
         "importances": importances,
+        "network": [layer.to_json() for layer in best.layers] if best else [],
         "best": describe(best) if best else None,
         "baseline": describe(baseline) if baseline else None,
     }

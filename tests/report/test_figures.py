@@ -387,12 +387,13 @@ def test_ticks_are_few_and_inside(dimension: Choice | IntegerRange | RealRange) 
     assert all(-1e-9 <= height <= 1 + 1e-9 for height in ticks)
 
 
-def test_missing_files_give_reasons_and_no_folder(tmp_path: Path) -> None:
+def test_missing_files_give_reasons_and_a_page_that_says_what_to_do(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "empty")
     facts, left_out = report(run)
     assert left_out.keys() == FIGURES.keys()
     assert all(left_out.values())
-    assert not run.root.exists()
+    assert not run.figures.exists()
+    assert "Nothing was searched yet." in run.page.read_text()
     assert facts.config is None
 
 

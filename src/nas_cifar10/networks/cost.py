@@ -1,6 +1,5 @@
 """What a network costs, counted without computing anything; knows nothing of training."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -8,20 +7,7 @@ from torch import Tensor, nn
 
 from nas_cifar10.networks.build import build
 from nas_cifar10.space.candidate import Architecture
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Size and work of one network.
-
-    Args:
-        parameters: Weights and biases.
-        macs: Multiply-accumulates of the convolutions and linear layers for one picture, forward;
-            biases, activations and pooling (under 1 % here) are left out.
-    """
-
-    parameters: int
-    macs: int
+from nas_cifar10.space.cost import Cost, Layer
 
 
 def cost(architecture: Architecture, shape: tuple[int, int, int], num_classes: int) -> Cost:
@@ -30,18 +16,23 @@ def cost(architecture: Architecture, shape: tuple[int, int, int], num_classes: i
     Raises:
         ValueError: as `build`.
     """
-    macs = 0
+    macs: dict[nn.Module, int] = {}
+    shapes: dict[nn.Module, tuple[int, ...]] = {}
 
     def count(module: nn.Module, inputs: Any, output: Tensor) -> None:
-        nonlocal macs
-        assert isinstance(module, nn.Conv2d | nn.Linear)
-        macs += output.numel() * module.weight[0].numel()
+        shapes[module] = tuple(output.shape[1:])
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            macs[module] = macs.get(module, 0) + output.numel() * module.weight[0].numel()
 
     with torch.device("meta"):
         network = build(architecture, shape, num_classes)
         for module in network.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                module.register_forward_hook(count)
+            module.register_forward_hook(count)
         with torch.no_grad():
             network(torch.empty(1, *shape))
-    return Cost(sum(parameter.numel() for parameter in network.parameters()), macs)
+    layers = tuple(
+        Layer(name, shapes[part], parameters, sum(macs.get(m, 0) for m in part.modules()))
+        for name, part in network.named_children()
+        if (parameters := sum(parameter.numel() for parameter in part.parameters()))
+    )
+    return Cost(sum(p.numel() for p in network.parameters()), sum(macs.values()), layers)

@@ -64,8 +64,9 @@ def measured(facts: Facts) -> str:
 
 
 def counted(num: int, thing: str) -> str:
-    """Return `1 trial`, `1,200 trials`."""
-    return f"{num:,} {thing}" if num == 1 else f"{num:,} {thing}s"
+    """Return `1 trial`, `1,200 trials`, `10 classes`."""
+    plural = f"{thing}es" if thing.endswith("s") else f"{thing}s"
+    return f"{num:,} {thing if num == 1 else plural}"
 
 
 def _num_pictures(facts: Facts, part: str) -> str:

@@ -34,16 +34,16 @@ FIGURES: dict[str, Draw] = {
 _DOTS_AN_INCH = 150
 
 
-def draw(facts: Facts, folder: Path) -> dict[str, str]:
+def draw(facts: Facts, folder: Path) -> tuple[dict[str, bytes], dict[str, str]]:
     """Write every figure that can be drawn as a PNG, and remove the old ones of the others.
 
     Returns:
-        Why each of the others is left out, by its name.
+        The figures as PNG, and why each of the others is left out, by name.
 
     Raises:
         CannotCreateError, StorageError: a file cannot be written or removed.
     """
-    left_out = {}
+    drawn, left_out = {}, {}
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # a user's matplotlibrc does not change what a run looks like
         for name, make in FIGURES.items():
@@ -53,8 +53,9 @@ def draw(facts: Facts, folder: Path) -> dict[str, str]:
                 left_out[name] = figure
                 _remove(path)
             else:
-                write_atomic(path, png(figure))
-    return left_out
+                drawn[name] = png(figure)
+                write_atomic(path, drawn[name])
+    return drawn, left_out
 
 
 def png(figure: Figure) -> bytes:

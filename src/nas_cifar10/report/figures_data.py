@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nas_cifar10.report import captions
-from nas_cifar10.report.facts import PARTS, Data, Facts, Samples
+from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.ink import (
     BLUE,
     GREEN,
@@ -23,6 +23,11 @@ from nas_cifar10.report.ink import (
     page,
     plain,
     thin,
+)
+from nas_cifar10.report.parts import (
+    PARTS,
+    Data,
+    Samples,
 )
 
 _PART_COLORS = dict(zip(PARTS, (MUTED, BLUE, ORANGE, GREEN), strict=True))
@@ -81,7 +86,7 @@ def _number(axes: Axes, count: int, row: int, size: float) -> None:
 def _balance(data: Data) -> str:
     counts = data.pictures["all"].values()
     few, many = min(counts), max(counts)
-    classes = captions.counted(len(data.class_names), "class").replace("classs", "classes")
+    classes = captions.counted(len(data.class_names), "class")
     if few == many:
         return f"{classes}, {few:,} pictures each."
     return f"{classes}, from {few:,} to {many:,} pictures each."

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from nas_cifar10.report import captions
-from nas_cifar10.report.facts import Facts, Metrics
+from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.ink import (
     BLUE,
     FAINT,
@@ -28,6 +28,9 @@ from nas_cifar10.report.ink import (
     rounded,
     spread,
     thin,
+)
+from nas_cifar10.report.parts import (
+    Metrics,
 )
 
 _SCORES = ("precision", "recall", "f1")

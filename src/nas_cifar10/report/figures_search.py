@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from nas_cifar10.report import captions
-from nas_cifar10.report.facts import Curve, Facts, Trial
+from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.ink import (
     BLUE,
     FAINT,
@@ -29,6 +29,10 @@ from nas_cifar10.report.ink import (
     spread,
     thin,
 )
+from nas_cifar10.report.parts import (
+    Curve,
+    Trial,
+)
 
 KINDS = {
     "random": ("random", BLUE, "o"),
@@ -38,8 +42,8 @@ KINDS = {
 # An empty fill is the kind's own colour.
 _FILLS = {"complete": "", "pruned": "white", "running": FAINT}
 _WITHOUT_VALUE = {"failed": "x", "infeasible": "v", "repeated": "+"}
-_FEW = 20  # complete trials; with fewer, importances are mostly noise
-_FEWEST = 4
+FEW = 20  # complete trials; with fewer, importances are mostly noise
+FEWEST = 4
 _MANY = 500  # trials; among more of them only those that completed are drawn in full colour
 
 
@@ -193,8 +197,8 @@ def _name_ends(axes: Axes, curves: dict[int, Curve], best: int | None) -> None:
 
 def importance(facts: Facts) -> Figure | str:
     """Draw how much each searched value mattered, as far as so few trials can tell."""
-    if len(facts.complete) < _FEWEST:
-        return f"needs at least {_FEWEST} complete trials, has {len(facts.complete)}"
+    if len(facts.complete) < FEWEST:
+        return f"needs at least {FEWEST} complete trials, has {len(facts.complete)}"
     values = facts.search.importances if facts.search else {}
     if not any(value > 0 for value in values.values()):
         return "no searched value explains a difference between the trials"
@@ -221,7 +225,7 @@ def _share(axes: Axes, row: int, value: float) -> None:
 
 def _importance_caption(facts: Facts) -> str:
     num = len(facts.complete)
-    noise = f"; with fewer than {_FEW} this is mostly noise" if num < _FEW else ""
+    noise = f"; with fewer than {FEW} this is mostly noise" if num < FEW else ""
     return f"PED-ANOVA over {num:,} complete trials{noise}.\n{captions.search(facts)}"
 
 

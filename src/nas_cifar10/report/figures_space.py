@@ -12,7 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from nas_cifar10.report import captions
-from nas_cifar10.report.facts import Facts, Numbers, Trial
+from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.figures_search import readable
 from nas_cifar10.report.ink import (
     BLUE,
@@ -28,6 +28,10 @@ from nas_cifar10.report.ink import (
     key,
     page,
     plain,
+)
+from nas_cifar10.report.parts import (
+    Numbers,
+    Trial,
 )
 from nas_cifar10.space.search_space import Choice, Dimension, IntegerRange
 
@@ -92,10 +96,8 @@ def parallel_coordinate(facts: Facts) -> Figure | str:
     figure = page("Complete trials, from searched values to accuracy", caption, width, 5.6)
     axes = figure.subplots()
     axes.set_axis_off()
-    values = np.array([trial.objective for trial in trials], dtype=np.float64)
-    norm = _norm(values)
-    heights = _heights(trials, drawn, norm)
-    _trial_lines(axes, heights, SCALE(norm(values)))
+    heights, norm = heights_of(trials, drawn)
+    _trial_lines(axes, heights, SCALE(heights[:, -1]))
     unused = np.any(heights < -0.05, axis=0)
     for x, (name, axis) in enumerate(drawn.items()):
         _upright(axes, x, readable(name), axis, bool(unused[x]))
@@ -111,8 +113,13 @@ def _norm(values: Numbers) -> Normalize:
     return Normalize(max(0.0, low - pad), min(1.0, high + pad))
 
 
-def _heights(trials: list[Trial], drawn: Mapping[str, Axis], norm: Normalize) -> Numbers:
-    """Return (trials, axes + 1): where each line crosses each axis, fanned out on choices."""
+def heights_of(trials: list[Trial], drawn: Mapping[str, Axis]) -> tuple[Numbers, Normalize]:
+    """Return (trials, axes + 1): where each line crosses each axis, fanned out on choices.
+
+    The last axis is what was reached, from 0 to 1 between the ends that come with it.
+    """
+    values = np.array([trial.objective for trial in trials], dtype=np.float64)
+    norm = _norm(values)
     heights = np.full((len(trials), len(drawn) + 1), _UNUSED)
     for column, (name, axis) in enumerate(drawn.items()):
         rows = [row for row, trial in enumerate(trials) if name in trial.values]
@@ -122,8 +129,8 @@ def _heights(trials: list[Trial], drawn: Mapping[str, Axis], norm: Normalize) ->
     exact = [not isinstance(axis.dimension, Choice) for axis in drawn.values()]
     fanned = (heights[:, :-1] == _UNUSED) | np.logical_not(exact)
     heights[:, :-1] += fan[:, None] * fanned
-    heights[:, -1] = norm(np.array([trial.objective for trial in trials], dtype=np.float64))
-    return heights
+    heights[:, -1] = norm(values)
+    return heights, norm
 
 
 def _trial_lines(axes: Axes, heights: Numbers, colors: Any) -> None:

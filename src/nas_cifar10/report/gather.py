@@ -13,15 +13,18 @@ from pydantic import TypeAdapter, ValidationError
 
 from nas_cifar10 import config_file
 from nas_cifar10.errors import BadDataError, MissingInputError
-from nas_cifar10.report.facts import (
+from nas_cifar10.report.facts import Facts
+from nas_cifar10.report.parts import (
     Curve,
     Data,
     Environment,
-    Facts,
     History,
     Metrics,
+    Model,
+    Predictions,
     Samples,
     Search,
+    Shown,
     Trial,
     finite_or_nan,
 )
@@ -72,6 +75,9 @@ def gather(run: RunFolder) -> Facts:
         curves=_part(run.curves, lambda path: _curves(path, objective)),
         history=_part(run.retrain.history, _history),
         metrics=_part(run.retrain.metrics, _metrics),
+        model=_part(run.retrain.description, lambda path: _json(path, Model)),
+        predictions=_part(run.retrain.predictions, _predictions),
+        shown=_part(run.pictures, _shown),
     )
 
 
@@ -179,14 +185,45 @@ def _column(rows: Iterable[Mapping[str, str]], name: str) -> Any:
     return finite_or_nan([float(row[name] or "nan") for row in rows])
 
 
-def _samples(path: Path) -> Samples:
+def _arrays(path: Path, *names: str) -> list[Any]:
+    """Read arrays of these names; nothing else in the file is looked at, and no code is run."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         raise MissingInputError(f"{path}: no such file") from None
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        images, labels = arrays["sample_images"], arrays["sample_labels"]
+        if not set(names) & set(arrays.files):
+            raise MissingInputError(f"{path}: holds no {names[0]}")
+        return [arrays[name] for name in names]
+
+
+def _samples(path: Path) -> Samples:
+    images, labels = _arrays(path, "sample_images", "sample_labels")
+    return Samples(*_pictures(images, labels))
+
+
+def _shown(path: Path) -> Shown:
+    images, rows = _arrays(path, "shown_images", "shown_rows")
+    if (rows < 0).any():
+        raise ValueError("shown_rows has a row below 0")
+    return Shown(*_pictures(images, rows))
+
+
+def _pictures(images: Any, numbers: Any) -> tuple[Any, Any]:
     fits = images.ndim == 4 and images.shape[3] in (1, 3) and images.dtype == np.uint8
-    if not fits or labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
-        raise ValueError(f"{images.dtype} pictures {images.shape} with labels {labels.shape}")
-    return Samples(images, labels.astype(np.int64))
+    if not fits or numbers.shape != images.shape[:1] or numbers.dtype.kind not in "iu":
+        raise ValueError(f"{images.dtype} pictures {images.shape} with numbers {numbers.shape}")
+    return images, numbers.astype(np.int64)
+
+
+def _predictions(path: Path) -> Predictions:
+    found, labels, names = _arrays(path, "probabilities", "labels", "class_names")
+    probabilities = found.astype(np.float64)
+    if found.ndim != 2 or labels.shape != found.shape[:1] or names.shape != found.shape[1:]:
+        raise ValueError(f"probabilities {found.shape}, labels {labels.shape}, names {names.shape}")
+    if not (probabilities >= 0).all() or not (abs(probabilities.sum(axis=1) - 1) < 1e-3).all():
+        raise ValueError("probabilities do not sum to one")
+    if labels.dtype.kind not in "iu" or ((labels < 0) | (labels >= len(names))).any():
+        raise ValueError("labels are not positions in class_names")
+    rows = probabilities / probabilities.sum(axis=1, keepdims=True)
+    return Predictions(rows, labels.astype(np.int64), tuple(map(str, names)))

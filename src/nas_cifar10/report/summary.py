@@ -4,7 +4,15 @@ import shlex
 from typing import TypeAlias
 
 from nas_cifar10.report.captions import counted
-from nas_cifar10.report.facts import Data, Facts, Found, Metrics, Scores, Search, Trial
+from nas_cifar10.report.facts import Facts
+from nas_cifar10.report.parts import (
+    Data,
+    Found,
+    Metrics,
+    Scores,
+    Search,
+    Trial,
+)
 from nas_cifar10.space.candidate import Candidate
 
 Row: TypeAlias = tuple[str, str]
@@ -81,10 +89,10 @@ def _best(facts: Facts, search: Search) -> list[Row]:
 
 
 def _size(found: Found | Metrics) -> str:
-    return f"{found.parameters:,} parameters, {_macs(found.macs)} a picture"
+    return f"{found.parameters:,} parameters, {macs_of(found.macs)} a picture"
 
 
-def _macs(macs: int) -> str:
+def macs_of(macs: int) -> str:
     """Return multiply-accumulates with three digits: `19.4 M MACs`."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if macs >= size:
@@ -133,12 +141,13 @@ def _measured(facts: Facts, metrics: Metrics) -> list[Row]:
 def _other(facts: Facts, metrics: Metrics) -> str:
     """Describe a retrained trial that is not the best."""
     trials = {trial.number: trial for trial in facts.trials or ()}
-    candidate = _candidate(facts, trials[metrics.trial]) if metrics.trial in trials else None
+    candidate = candidate_of(facts, trials[metrics.trial]) if metrics.trial in trials else None
     which = f"trial {metrics.trial}"
     return f"{describe(candidate)} ({which})" if candidate else which
 
 
-def _candidate(facts: Facts, trial: Trial) -> Candidate | None:
+def candidate_of(facts: Facts, trial: Trial) -> Candidate | None:
+    """Return a trial's candidate, put together from what trials.csv holds of it."""
     space = facts.space
     if space is None or not trial.values.keys() >= {"depth"} & space.dimensions.keys():
         return None

@@ -1,9 +1,10 @@
-"""A run's report: its facts gathered, its figures drawn; the room's front door."""
+"""A run's report: its facts gathered, its figures and page drawn; the room's front door."""
 
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.figures import draw
 from nas_cifar10.report.gather import gather
-from nas_cifar10.runs import RunFolder
+from nas_cifar10.report.html import page
+from nas_cifar10.runs import RunFolder, write_text
 
 
 def report(run: RunFolder) -> tuple[Facts, dict[str, str]]:
@@ -14,7 +15,9 @@ def report(run: RunFolder) -> tuple[Facts, dict[str, str]]:
 
     Raises:
         BadDataError: a file of the run is damaged.
-        CannotCreateError, StorageError: a figure cannot be written.
+        CannotCreateError, StorageError: a figure or the page cannot be written.
     """
     facts = gather(run)
-    return facts, draw(facts, run.figures)
+    drawn, left_out = draw(facts, run.figures)
+    write_text(run.page, page(facts, drawn))
+    return facts, left_out

@@ -112,7 +112,7 @@ class _Driver:
         same = [t.number for t in self.trials if t.candidate == proposal.candidate]
         measured = [n for n in same if self.trials[n].state not in ("failed", "repeated")]
         original = next((n for n in measured if self.trials[n].repeats is None), None)
-        trial = self.study.add(proposal, price.parameters, price.macs, original)
+        trial = self.study.add(proposal, price, original)
         self.trials.append(trial)
         return trial
 

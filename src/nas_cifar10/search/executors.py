@@ -43,6 +43,10 @@ class Executor(Protocol):
     def free(self) -> int:
         """How many segments can be submitted before a result has to be taken."""
 
+    @property
+    def busy(self) -> list[Segment | None]:
+        """What each worker is at."""
+
     def submit(self, segment: Segment, checkpoint: bytes | None) -> None:
         """Hand over a segment, and where it starts."""
 
@@ -72,14 +76,22 @@ class InProcess(AbstractContextManager["InProcess"]):
         """One where nothing waits."""
         return 1 - len(self._tasks)
 
+    @property
+    def busy(self) -> list[Segment | None]:
+        """The one segment there is."""
+        return [self._tasks[0][0]] if self._tasks else [None]
+
     def submit(self, segment: Segment, checkpoint: bytes | None) -> None:
         """Let the segment wait until its result is asked for."""
         self._tasks.append((segment, checkpoint))
 
     def result(self) -> tuple[int, Result]:
         """Train the segment that waits."""
-        segment, checkpoint = self._tasks.popleft()
-        return segment.trial, self._train(segment, self._pictures, checkpoint)
+        segment, checkpoint = self._tasks[0]
+        try:
+            return segment.trial, self._train(segment, self._pictures, checkpoint)
+        finally:
+            self._tasks.popleft()
 
     def __exit__(self, *error: object) -> None:
         """Leave nothing behind: there is nothing."""
@@ -137,6 +149,11 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
     def free(self) -> int:
         """One for each idle worker."""
         return sum(worker.task is None for worker in self._workers)
+
+    @property
+    def busy(self) -> list[Segment | None]:
+        """What each worker is at."""
+        return [worker.task[0] if worker.task else None for worker in self._workers]
 
     def submit(self, segment: Segment, checkpoint: bytes | None) -> None:
         """Send the segment to an idle worker."""

@@ -4,18 +4,17 @@ The order matters: what can be refused cheaply is refused before pictures are re
 written before everything was checked.
 """
 
-import io
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 from nas_cifar10 import environment, yaml_text
 from nas_cifar10.config import Config
 from nas_cifar10.crash import crash_point
+from nas_cifar10.data import album
 from nas_cifar10.data.dataset import read, read_again
 from nas_cifar10.data.describe import describe, sample
 from nas_cifar10.data.loader import normalise
@@ -23,7 +22,7 @@ from nas_cifar10.data.split import DataSet
 from nas_cifar10.errors import CannotCreateError
 from nas_cifar10.networks.build import build, initialise
 from nas_cifar10.place import Place
-from nas_cifar10.runs import now, read_json, write_atomic, write_json, write_text
+from nas_cifar10.runs import now, read_json, write_json, write_text
 from nas_cifar10.search import identity
 from nas_cifar10.search.executors import InProcess, LocalProcesses, open_executor
 from nas_cifar10.segment import search_pictures
@@ -38,8 +37,6 @@ from nas_cifar10.training.memory import keep_freed_memory
 from nas_cifar10.training.optim import OPTIMIZERS
 
 log = logging.getLogger(__name__)
-
-NUM_SAMPLES = 25
 
 
 @dataclass(frozen=True)
@@ -191,10 +188,8 @@ def describe_run(study: Study, place: Place, data: DataSet) -> None:
     if earlier is not None:
         _warn_of_changes(earlier, found)
     write_json(run.environment, found | {"study": study.name, "database": str(place.database)})
-    content = io.BytesIO()
-    images, labels = sample(data, num=NUM_SAMPLES, seed=study.config.seed)
-    np.savez_compressed(content, sample_images=images, sample_labels=labels)
-    write_atomic(run.pictures, content.getvalue())
+    images, labels = sample(data, num=album.NUM_SAMPLES, seed=study.config.seed)
+    album.keep(run.pictures, sample_images=images, sample_labels=labels)
     crash_point("run.described")
 
 

@@ -1,0 +1,105 @@
+"""A search or a retrain as lines on the screen: how far, how long, the best so far."""
+
+import time
+
+from nas_cifar10.cli_output import Screen
+from nas_cifar10.epochs import Epoch
+from nas_cifar10.search.executors import Executor
+from nas_cifar10.segment import Segment
+from nas_cifar10.study import Study
+from nas_cifar10.study_rows import Trial
+
+
+class _Pace:
+    """How many epochs are left at most, and how long they take at the pace so far."""
+
+    def __init__(self, left: int) -> None:
+        self.left, self.trained, self.started = left, 0, time.monotonic()
+
+    def __str__(self) -> str:
+        if not self.trained or not self.left:
+            return ""
+        seconds = (time.monotonic() - self.started) / self.trained * self.left
+        if seconds < 90:
+            return f"  at most {seconds:.0f} s left"
+        return f"  at most {seconds / 60:.0f} min left"
+
+
+class SearchProgress:
+    """Follows a search, trial by trial."""
+
+    def __init__(self, study: Study, executor: Executor, *, quiet: bool) -> None:
+        """Start from what the study holds already."""
+        self.executor, self.candidates = executor, dict[int, str]()
+        self.num_trials, self.epochs = study.config.search.trials, study.config.training.epochs
+        self.best: tuple[float, int] | None = None
+        self.trained: dict[int, int] = {}
+        self.pace = _Pace(self.num_trials * self.epochs)
+        for trial in study.trials():
+            self._take(trial)
+        self.pace.trained = 0
+        self.screen = Screen(quiet=quiet, status=self._status)
+
+    def show(self, trial: Trial) -> None:
+        """Show a trial that was asked, has trained an epoch, or has ended."""
+        self._take(trial)
+        head = f"trial {trial.number} of {self.num_trials}"
+        accuracy = f"  {trial.epochs[-1].measured.accuracy:.4f}" if trial.epochs else ""
+        best = f"  best {self.best[0]:.4f} (trial {-self.best[1]})" if self.best else ""
+        if trial.state != "running":
+            reason = f", {trial.reason}" if trial.reason else ""
+            self.screen.fix(f"{head}: {trial.state}{reason}{accuracy}{best}{self.pace}")
+        elif trial.epochs:
+            epoch = f"epoch {len(trial.epochs)}/{self.epochs}"
+            self.screen.move(f"{head}: {epoch}{accuracy}{best}{self.pace}")
+        else:
+            self.screen.move(f"{head}: {trial.kind}, {trial.candidate.architecture}")
+
+    def _take(self, trial: Trial) -> None:
+        new = len(trial.epochs) - self.trained.get(trial.number, 0)
+        self.trained[trial.number] = len(trial.epochs)
+        self.candidates[trial.number] = str(trial.candidate.architecture)
+        self.pace.left -= new
+        self.pace.trained += new
+        if trial.state != "running":
+            self.pace.left -= self.epochs - len(trial.epochs)
+        if trial.state == "complete":
+            value = (trial.epochs[-1].measured.accuracy, -trial.number)
+            self.best = max(self.best or value, value)
+
+    def _status(self) -> list[str]:
+        """Say what the best is so far, and what each worker is at."""
+        told = []
+        if self.best is not None:
+            accuracy, number = self.best[0], -self.best[1]
+            told.append(f"  best {accuracy:.4f}: trial {number}, {self.candidates[number]}")
+        for worker, segment in enumerate(self.executor.busy, start=1):
+            told.append(f"  worker {worker}: {self._at(segment)}")
+        return told
+
+    def _at(self, segment: Segment | None) -> str:
+        if segment is None:
+            return "idle"
+        network = segment.candidate.architecture
+        return f"trial {segment.trial}, epoch {segment.stop}/{self.epochs}, {network}"
+
+
+class RetrainProgress:
+    """Follows a retrain, epoch by epoch."""
+
+    def __init__(self, screen: Screen, trial: Trial, epochs: int, monitor: str) -> None:
+        """Say what is trained."""
+        self.screen, self.epochs = screen, epochs
+        self.monitor = "test (monitor only)" if monitor == "test" else monitor
+        self.pace = _Pace(epochs)
+        screen.fix(f"retrain of trial {trial.number}: {trial.candidate.architecture}")
+
+    def show(self, epoch: Epoch) -> None:
+        """Show an epoch."""
+        self.pace.trained += 1
+        self.pace.left = self.epochs - epoch.number
+        held_out = f"  {self.monitor} {epoch.held_out.accuracy:.4f}" if epoch.held_out else ""
+        self.screen.move(
+            f"epoch {epoch.number}/{self.epochs}: train {epoch.train.accuracy:.4f}"
+            f"{held_out}{self.pace}"
+        )

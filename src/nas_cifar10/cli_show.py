@@ -1,0 +1,100 @@
+"""What a search found so far, on the terminal, while it runs or after. Needs no torch."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from nas_cifar10 import interrupts, views
+from nas_cifar10.cli_output import UNBROKEN
+from nas_cifar10.place import Place
+from nas_cifar10.runs import is_held
+from nas_cifar10.study import Study
+from nas_cifar10.study_open import open_study
+from nas_cifar10.study_rows import Trial
+
+_SECONDS = 1.0  # between two looks at a running search
+_FRAME = 7  # lines of the table that are no trials, and those around it
+_STATES = {"complete": "bold", "pruned": "dim", "failed": "red", "running": "cyan"}
+
+
+def show(place: Place, *, as_json: bool) -> None:
+    """Print totals and leaderboard; on a terminal, follow a search until it ends."""
+    study = open_study(place.database, place.study_name)
+    if as_json:
+        print(json.dumps(_as_json(study), indent=2))
+    elif sys.stdout.isatty() and is_held(place.run):
+        _follow(place, study)
+    else:
+        width = None if sys.stdout.isatty() else UNBROKEN
+        Console(width=width).print(_screen(study, study.trials(), most=None))
+
+
+def _as_json(study: Study) -> dict[str, Any]:
+    """Return what search.json holds, and every trial as in trials.csv, the best first."""
+    trials = study.trials()
+    _, rows = views.trial_table(study, trials)
+    totals = views.totals(study, trials, study.importances())
+    return totals | {"leaderboard": [rows[trial.number] for trial in _ranked(study, trials)]}
+
+
+def _follow(place: Place, study: Study) -> None:
+    console = Console()
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            running = is_held(place.run)
+            most = max(1, console.height - _FRAME) if running else None
+            live.update(_screen(study, study.trials(), most), refresh=True)
+            if not running:
+                return
+            time.sleep(_SECONDS)
+            interrupts.check()
+
+
+def _ranked(study: Study, trials: Sequence[Trial]) -> list[Trial]:
+    """Return the trials, the best first; those that did not complete by their last epoch."""
+    objective = study.config.search.objective
+
+    def rank(trial: Trial) -> tuple[bool, float, int]:
+        reached = getattr(trial.epochs[-1].measured, objective) if trial.epochs else -1.0
+        return trial.state != "complete", -reached, trial.number
+
+    return sorted(trials, key=rank)
+
+
+def _screen(study: Study, trials: Sequence[Trial], most: int | None) -> Group:
+    objective = study.config.search.objective.replace("_", " ")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("trial", objective, "state", "epochs", "parameters"):
+        table.add_column(name, justify="right" if name != "state" else "left", no_wrap=True)
+    table.add_column("network", no_wrap=True, overflow="ellipsis")
+    ranked = _ranked(study, trials)
+    for trial in ranked[:most]:
+        table.add_row(*_cells(study, trial), style=_STATES.get(trial.state, ""))
+    left_out = len(ranked[most:]) if most is not None else 0
+    below = [Text(f"and {left_out:,} more")] if left_out else []
+    return Group(Text(_total(study, trials)), table, *below)
+
+
+def _cells(study: Study, trial: Trial) -> list[str]:
+    last = trial.epochs[-1].measured if trial.epochs else None
+    reached = f"{getattr(last, study.config.search.objective):.4f}" if last else ""
+    epochs = f"{len(trial.epochs)}/{study.config.training.epochs}"
+    values = ", ".join(f"{name} {value:.3g}" for name, value in trial.candidate.training)
+    network = f"{trial.candidate.architecture}, {values}".replace("_", " ").removesuffix(", ")
+    return [str(trial.number), reached, trial.state, epochs, f"{trial.parameters:,}", network]
+
+
+def _total(study: Study, trials: Sequence[Trial]) -> str:
+    ended = sum(trial.state != "running" for trial in trials)
+    trained = sum(len(trial.epochs) for trial in trials)
+    seconds = study.clock.seconds
+    spent = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    requested = study.config.search.trials
+    return f"{study.name}: {ended:,} of {requested:,} trials ended, {trained:,} epochs, {spent}"

@@ -1,0 +1,63 @@
+"""What a reader should not conclude from a run, each sentence from the run's own numbers."""
+
+from nas_cifar10.report.captions import counted
+from nas_cifar10.report.facts import Facts
+from nas_cifar10.report.figures_search import FEW
+
+
+def of(facts: Facts) -> list[str]:
+    """Return the sentences that apply."""
+    return [*_of_the_search(facts), *_of_the_measurement(facts), *_of_the_pictures(facts)]
+
+
+def _of_the_search(facts: Facts) -> list[str]:
+    if facts.search is None:
+        return []
+    told, num, counts = [], len(facts.complete), facts.search.trials
+    if num < FEW:
+        told.append(
+            f"{counted(num, 'complete trial')} cannot rank a space: another seed may find another "
+            "network, and importances of so few are mostly noise."
+        )
+    if counts.ended and not counts.model_based:
+        told.append("No trial was proposed by a model: this was random search.")
+    if facts.search.best is not None:
+        told.append(
+            "The validation accuracy chose this network among "
+            f"{counted(counts.ended, 'trial')}, so it flatters it; test accuracy does not."
+        )
+    if counts.pruned:
+        told.append(
+            f"{counted(counts.pruned, 'trial')} ended early and stand at their last epoch; some "
+            "might have overtaken the others later."
+        )
+    return told
+
+
+def _of_the_measurement(facts: Facts) -> list[str]:
+    metrics = facts.metrics
+    if metrics is None:
+        return ["The network was not retrained: there is no test accuracy yet."]
+    if metrics.scores is None:
+        return ["The test set was left unread: nothing says how well it does on new pictures."]
+    if metrics.part == "validation":
+        return ["It was measured on the validation pictures, by which it was chosen."]
+    told = [
+        "One retrain with one seed: the interval says how far the test pictures pin this network "
+        "down, not what another seed would change."
+    ]
+    if facts.history is not None and facts.history.monitor == "test":
+        told.append("The test curve was drawn for the eye: no epoch was chosen by it.")
+    if metrics.scores.accuracy_ci95[0] <= metrics.scores.majority_accuracy:
+        told.append("It may be no better than always answering the most frequent class.")
+    return told
+
+
+def _of_the_pictures(facts: Facts) -> list[str]:
+    if facts.data is None:
+        return []
+    shared = facts.data.duplicates["train_test"] + facts.data.duplicates["validation_test"]
+    twins = counted(shared, "test picture")
+    verb = "has a twin" if shared == 1 else "have twins"
+    told = f"{twins} {verb} in train or validation, which lifts the test accuracy a little."
+    return [told] if shared else []

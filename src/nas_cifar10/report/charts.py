@@ -1,0 +1,86 @@
+"""What every interactive chart is made of: traces and axes as plotly reads them; knows no page.
+
+A colour is written as the name of one of the page's own, `@blue`, since light and dark differ.
+Text of users goes through `label`: plotly reads what looks like HTML in it.
+"""
+
+import html
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from nas_cifar10.report.facts import Facts
+from nas_cifar10.report.ink import shorten
+
+Trace: TypeAlias = dict[str, Any]
+
+BLUE, ORANGE, GREEN, PURPLE = "@blue", "@orange", "@green", "@purple"
+INK, MUTED, FAINT, PAPER = "@ink", "@muted", "@faint", "@paper"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One interactive chart, and the figure that stands for it on paper and without JavaScript.
+
+    Args:
+        figure: The name of that figure.
+        caption: What it shows, in a sentence: the same for eyes and for screen readers.
+        height, least_width: CSS pixels; a narrower screen scrolls the chart sideways.
+    """
+
+    name: str
+    title: str
+    caption: str
+    traces: Sequence[Trace]
+    layout: dict[str, Any]
+    figure: str | None = None
+    height: int = 360
+    least_width: int = 0
+
+
+Draw: TypeAlias = Callable[[Facts], Chart | str]
+
+
+def plain(text: str, width: int = 60) -> str:
+    """Return a user's text on one line of at most `width` characters."""
+    return shorten(text, width).replace(r"\$", "$")
+
+
+def label(text: str, width: int = 60) -> str:
+    """Return a user's text as plotly shows it letter by letter; what stands in $ is no formula."""
+    return html.escape(plain(text, width)).replace("$", "&#36;")
+
+
+def layout(x: str, y: str, **more: Any) -> dict[str, Any]:
+    """Return axes with their names; `more` goes into the layout as it is."""
+    return {"xaxis": {"title": {"text": x}}, "yaxis": {"title": {"text": y}}} | more
+
+
+def points(
+    name: str, x: Sequence[float], y: Sequence[float], texts: Sequence[str], **look: Any
+) -> Trace:
+    """Return a scatter trace whose points say `texts` when they are pointed at."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": list(x),
+        "y": numbers(y),
+        "text": list(texts),
+        "hovertemplate": "%{text}<extra></extra>",
+    } | look
+
+
+def numbers(values: Any) -> list[float | int | None]:
+    """Return values as JSON holds them: six digits, None for what is no number."""
+    return [
+        None if not np.isfinite(v) else v if isinstance(v, int) else float(f"{v:.6g}")
+        for v in np.asarray(values).tolist()
+    ]
+
+
+def joined(lines: Sequence[Sequence[Any]], gap: Any = None) -> list[Any]:
+    """Return several lines as one, with a gap after each: one trace draws them all."""
+    return [value for line in lines for value in [*line, gap]]

@@ -1,0 +1,132 @@
+"""What was found, in a sentence and five numbers, and what is missing; knows no HTML."""
+
+import shlex
+from dataclasses import dataclass
+
+from nas_cifar10.report.captions import counted
+from nas_cifar10.report.facts import Facts
+from nas_cifar10.report.ink import rounded
+from nas_cifar10.report.parts import Found, Metrics
+from nas_cifar10.report.summary import describe, duration, macs_of
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number of the page.
+
+    Args:
+        fact: Where it comes from: the file's name without its ending, then the key.
+    """
+
+    name: str
+    value: str
+    fact: str
+    note: str = ""
+
+
+def percent(share: float) -> str:
+    """Return `70.3 %`, which claims neither a perfect nor a zero that is not there."""
+    text = f"{100 * share:.1f}"
+    if text == "100.0" and share < 1:
+        return "> 99.9 %"
+    return "< 0.1 %" if text == "0.0" and share > 0 else f"{text} %"
+
+
+def sentence(facts: Facts) -> str:
+    """Say what was found."""
+    if facts.search is None:
+        return "Nothing was searched yet."
+    counts, best = facts.search.trials, facts.search.best
+    tried = f"The search tried {counted(counts.requested, 'candidate')}"
+    if counts.ended < counts.requested:
+        tried = f"The search has tried {counts.ended:,} of {counts.requested:,} candidates"
+    if best is None:
+        return f"{tried}; none is complete yet."
+    reached = f"gets {percent(best.validation_accuracy or 0)} of the validation pictures right"
+    return f"{tried}; the best, {describe(best.candidate)}, {reached}.{_retrained(facts, best)}"
+
+
+def _retrained(facts: Facts, best: Found) -> str:
+    metrics = facts.metrics
+    if metrics is None or metrics.scores is None:
+        return ""
+    which = "it" if metrics.trial == best.trial else f"trial {metrics.trial}"
+    num = sum(sum(row) for row in metrics.confusion_matrix or ())
+    right = f"gets {percent(metrics.scores.accuracy)} of {num:,} {metrics.part} pictures right"
+    return f" Retrained for {counted(metrics.epochs, 'epoch')}, {which} {right}."
+
+
+def numbers(facts: Facts) -> list[Number]:
+    """Return validation and test accuracy, parameters, MACs and time, as far as they are known."""
+    best, metrics = facts.search.best if facts.search else None, facts.metrics
+    found = [] if best is None else [_validation(best)]
+    found += [] if metrics is None or metrics.scores is None else [_test(metrics)]
+    if metrics is not None or best is not None:
+        cost = metrics or best
+        assert cost is not None
+        place = "metrics" if metrics else "search.best"
+        macs = macs_of(cost.macs).removesuffix(" MACs")
+        size = Number("parameters", f"{cost.parameters:,}", f"{place}.parameters")
+        work = Number("MACs", macs, f"{place}.macs", "multiply-accumulates a picture")
+        found += [size, work]
+    return found + _time(facts)
+
+
+def _validation(best: Found) -> Number:
+    value, fact = percent(best.validation_accuracy or 0), "search.best.validation_accuracy"
+    return Number("validation accuracy", value, fact, "it chose the network, so it flatters it")
+
+
+def _test(metrics: Metrics) -> Number:
+    assert metrics.scores is not None
+    low, high = (percent(end).removesuffix(" %") for end in metrics.scores.accuracy_ci95)
+    majority = percent(metrics.scores.majority_accuracy)
+    note = f"95 % interval {low} to {high}; majority class {majority}"
+    part = str(metrics.part)
+    value = percent(metrics.scores.accuracy)
+    return Number(f"{part} accuracy", value, f"metrics.{part}.accuracy", note)
+
+
+def _time(facts: Facts) -> list[Number]:
+    times = {"search": facts.search.seconds} if facts.search else {}
+    times |= {"retrain": facts.metrics.seconds} if facts.metrics else {}
+    note = " + ".join(f"{name} {duration(spent)}" for name, spent in times.items())
+    return [Number("time", duration(sum(times.values())), "seconds", note)] if times else []
+
+
+def scores(facts: Facts) -> list[Number]:
+    """Return what else was measured on the measured part as a whole."""
+    if facts.metrics is None or facts.metrics.scores is None:
+        return []
+    wanted = {
+        "macro_precision": "macro precision",
+        "macro_recall": "macro recall",
+        "macro_f1": "macro F1",
+        "auc_ovr_macro": "AUC, one class against the rest, mean",
+        "loss": "cross-entropy (nats)",
+    }
+    values = {key: getattr(facts.metrics.scores, key) for key in wanted}
+    return [
+        Number(
+            wanted[key],
+            "none: one class only" if value is None else rounded(value),
+            f"metrics.{facts.metrics.part}.{key}",
+        )
+        for key, value in values.items()
+    ]
+
+
+def missing(facts: Facts) -> dict[str, str]:
+    """Return the command that makes each part that is not there yet."""
+    place = f"--run {shlex.quote(str(facts.folder))}"
+    found, search = {}, facts.search
+    if search is None:
+        found["search"] = f"nas search --config FILE {place}"
+    elif search.trials.ended < search.trials.requested:
+        found["search"] = f"nas search {place} --resume"
+    if facts.metrics is None:
+        begun = facts.history is not None and len(facts.history.epochs)
+        found["retrain"] = f"nas retrain {place}{' --resume' if begun else ''}"
+    elif facts.metrics.part is None:
+        found["measured"] = f"nas retrain {place} --set retrain.test=true"
+    return found

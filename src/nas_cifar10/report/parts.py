@@ -1,0 +1,272 @@
+"""The parts a run's facts consist of, as plain checked values; knows no file and no ink."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BeforeValidator, Field, InstanceOf, model_validator
+from pydantic.dataclasses import dataclass as checked
+
+from nas_cifar10.space.candidate import Architecture, Candidate
+from nas_cifar10.space.cost import Layer
+
+Numbers: TypeAlias = npt.NDArray[np.float64]
+Count: TypeAlias = Annotated[int, Field(ge=0)]
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
+State: TypeAlias = Literal["complete", "pruned", "failed", "infeasible", "repeated", "running"]
+Kind: TypeAlias = Literal["random", "model_based", "baseline"]
+
+
+def _architecture(values: Any) -> Architecture:
+    return Candidate.from_json({"architecture": values}).architecture
+
+
+PARTS = ("all", "train", "validation", "test")
+
+
+@checked(frozen=True)
+class Environment:
+    """Where and how the numbers came about."""
+
+    precision: str | None = None
+    threads: int | None = None
+    device: str | None = None
+    processor: str | None = None
+    workers: int | None = None
+    commit: str | None = None
+    started_at: str | None = None
+    resumed_at: tuple[str, ...] = ()
+    versions: dict[str, str | None] = Field(default_factory=dict)
+    machine: dict[str, str] = Field(default_factory=dict)
+
+
+@checked(frozen=True)
+class Data:
+    """The pictures: how many of each class in each part, and what was noticed.
+
+    Args:
+        pictures: By part (all, train, validation, test), then by class.
+    """
+
+    class_names: tuple[str, ...]
+    pictures: dict[str, dict[str, Count]]
+    totals: dict[str, Count]
+    majority_accuracy: dict[str, Share]
+    duplicates: dict[str, Count]
+    skipped: Count
+    ignored: Count
+    shape: tuple[Count, Count, Count]
+    fingerprint: str
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        for part in PARTS:
+            if set(self.pictures.get(part, ())) != set(self.class_names):
+                raise ValueError(f"pictures.{part} does not count every class")
+            if part not in self.totals:
+                raise ValueError(f"totals.{part} is missing")
+        for pair in ("train_validation", "train_test", "validation_test", "within_train"):
+            if pair not in self.duplicates:
+                raise ValueError(f"duplicates.{pair} is missing")
+        return self
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A few training pictures: images (n, H, W, C) uint8, C 1 or 3; labels (n,)."""
+
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What the retrained network said of each measured picture.
+
+    Args:
+        probabilities: (N, classes) float64; rows sum to one.
+        labels: (N,).
+    """
+
+    probabilities: Numbers
+    labels: npt.NDArray[np.int64]
+    class_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Some of the measured pictures: images (n, H, W, C) uint8; rows (n,) of `Predictions`."""
+
+    images: npt.NDArray[np.uint8]
+    rows: npt.NDArray[np.int64]
+
+
+@checked(frozen=True)
+class TrialCounts:
+    """How many trials were asked for, how they ended, and who proposed them."""
+
+    requested: Count
+    complete: Count
+    pruned: Count
+    failed: Count
+    infeasible: Count
+    repeated: Count
+    random: Count
+    model_based: Count
+    baseline: Count
+
+    @property
+    def ended(self) -> int:
+        """How many are no longer running."""
+        return self.complete + self.pruned + self.failed + self.infeasible + self.repeated
+
+
+ReadLayer: TypeAlias = Annotated[InstanceOf[Layer], BeforeValidator(Layer.from_json)]
+
+
+@checked(frozen=True)
+class EpochCounts:
+    """Epochs trained, and what training every trial to the end would take."""
+
+    trained: Count
+    full_budget: Count
+
+
+@checked(frozen=True)
+class Found:
+    """One candidate with its cost and what it reached."""
+
+    trial: Count
+    validation_accuracy: Share | None
+    parameters: Count
+    macs: Count
+    candidate: Annotated[InstanceOf[Candidate], BeforeValidator(Candidate.from_json)]
+
+
+@checked(frozen=True)
+class Search:
+    """What search.json holds."""
+
+    trials: TrialCounts
+    epochs: EpochCounts
+    seconds: Finite
+    stopped: str | None
+    importances: dict[str, Finite]
+    network: tuple[ReadLayer, ...]
+    best: Found | None
+    baseline: Found | None
+
+
+@checked(frozen=True)
+class Trial:
+    """One trial.
+
+    Args:
+        objective: What the search maximises, at the trial's last epoch.
+        values: The searched values its network depends on.
+    """
+
+    number: Count
+    state: State
+    reason: str
+    kind: Kind
+    validation_accuracy: Share | None
+    objective: Share | None
+    epochs: Count
+    parameters: Count | None
+    macs: Count | None
+    values: dict[str, Finite]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The objective of one trial: epochs (n,) from 1 up; values (n,)."""
+
+    epochs: npt.NDArray[np.int64]
+    values: Numbers
+
+
+@dataclass(frozen=True)
+class History:
+    """The retrain, epoch by epoch.
+
+    Args:
+        monitor: The part measured beside training: test, validation, or None.
+        series: `train_loss`, `test_auc` and so on, each (n,); what is blank or infinite is NaN.
+    """
+
+    epochs: npt.NDArray[np.int64]
+    monitor: str | None
+    series: Mapping[str, Numbers]
+
+
+@checked(frozen=True)
+class Scores:
+    """What the retrained network is worth on one part."""
+
+    accuracy: Share
+    accuracy_ci95: tuple[Share, Share]
+    majority_accuracy: Share
+    loss: Finite
+    macro_precision: Share
+    macro_recall: Share
+    macro_f1: Share
+    auc_ovr_macro: Share | None
+
+
+@checked(frozen=True)
+class ClassScores:
+    """What it is worth on one class."""
+
+    precision: Share
+    recall: Share
+    f1: Share
+    support: Count
+
+
+@checked(frozen=True)
+class Metrics:
+    """What metrics.json holds.
+
+    Args:
+        part: The part that was measured: test, validation, or None.
+        confusion_matrix: One row a true class, in the order of `per_class`.
+    """
+
+    part: Literal["test", "validation"] | None
+    scores: Scores | None
+    epochs: Count
+    parameters: Count
+    macs: Count
+    seconds: Finite
+    trial: Count
+    per_class: dict[str, ClassScores] | None = None
+    confusion_matrix: tuple[tuple[Count, ...], ...] | None = None
+
+    @model_validator(mode="after")
+    def _square(self) -> Self:
+        if self.part is not None:
+            sides = {len(row) for row in self.confusion_matrix or ()}
+            if not self.per_class or sides | {len(self.confusion_matrix or ())} != {
+                len(self.per_class)
+            }:
+                raise ValueError("per_class and confusion_matrix do not have the same classes")
+        return self
+
+
+@checked(frozen=True)
+class Model:
+    """What model.json says of the retrained network."""
+
+    architecture: Annotated[InstanceOf[Architecture], BeforeValidator(_architecture)]
+    layers: tuple[ReadLayer, ...]
+    provenance: dict[str, Any]
+
+
+def finite_or_nan(values: Any) -> Numbers:
+    """Return numbers with infinities as NaN, which no figure draws."""
+    numbers = np.asarray(values, dtype=np.float64)
+    return np.where(np.isfinite(numbers), numbers, np.nan)

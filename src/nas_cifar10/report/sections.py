@@ -1,0 +1,111 @@
+"""All words and tables of the page, by the names its template knows them by; knows no HTML."""
+
+import shlex
+from typing import Any
+
+from nas_cifar10 import yaml_text
+from nas_cifar10.report import caveats, headline, tables
+from nas_cifar10.report.captions import counted
+from nas_cifar10.report.charts import plain
+from nas_cifar10.report.drawing import drawing
+from nas_cifar10.report.facts import Facts
+from nas_cifar10.report.parts import Environment
+from nas_cifar10.report.pictures import Album
+
+_PARTS = ("train", "validation", "test")
+_DUPLICATES = {
+    "train_validation": "validation pictures that are in train too",
+    "train_test": "test pictures that are in train too",
+    "validation_test": "test pictures that are in validation too",
+    "within_train": "repeated pictures within train",
+}
+
+
+def context(facts: Facts, album: Album) -> dict[str, Any]:
+    """Return everything the template names, but for charts and pictures."""
+    return {
+        "name": plain(facts.name, 200),
+        "sentence": headline.sentence(facts),
+        "numbers": headline.numbers(facts),
+        "drawing": _drawing(facts),
+        "missing": headline.missing(facts),
+        "epochs": _epochs(facts),
+        "board": tables.leaderboard(facts),
+        "scores": headline.scores(facts),
+        "per_class": tables.classes(facts),
+        "confusion": tables.confusion(facts, album),
+        "data": _data(facts),
+        "repeat": _repeat(facts),
+        "caveats": caveats.of(facts),
+    }
+
+
+def _drawing(facts: Facts) -> str | None:
+    data, model, search = facts.data, facts.model, facts.search
+    if data is not None and model is not None and facts.metrics is not None:
+        return drawing(model.architecture, model.layers, data.shape)
+    if data is None or search is None or search.best is None:
+        return None
+    return drawing(search.best.candidate.architecture, search.network, data.shape)
+
+
+def _epochs(facts: Facts) -> dict[str, float] | None:
+    if facts.search is None or not facts.search.epochs.full_budget:
+        return None
+    trained, full = facts.search.epochs.trained, facts.search.epochs.full_budget
+    return {"trained": trained, "full": full, "share": trained / full}
+
+
+def _data(facts: Facts) -> dict[str, Any] | None:
+    data = facts.data
+    if data is None:
+        return None
+    channels, height, width = data.shape
+    others = {"unreadable pictures": data.skipped, "other files": data.ignored}
+    return {
+        "totals": [(part, data.totals[part]) for part in _PARTS],
+        "shape": f"{width}×{height} pixels, {counted(channels, 'channel')}",
+        "duplicates": [(pair, told, data.duplicates[pair]) for pair, told in _DUPLICATES.items()],
+        "left_out": [(told, count) for told, count in others.items() if count],
+        "rows": [
+            {"name": plain(name, 60), "counts": [data.pictures[part][name] for part in _PARTS]}
+            for name in data.class_names
+        ],
+    }
+
+
+def _repeat(facts: Facts) -> dict[str, Any]:
+    """Return how to get these numbers again."""
+    rows: list[tuple[str, object]] = []
+    if facts.config is not None:
+        rows.append(("seed", facts.config.seed))
+    if facts.data is not None:
+        rows.append(("fingerprint of the pictures and their split", facts.data.fingerprint))
+    if facts.model is not None:
+        rows.append(("fingerprint of the network", facts.model.provenance.get("fingerprint")))
+    if facts.environment is not None:
+        rows += _circumstances(facts.environment)
+    config = shlex.quote(str(facts.folder / "config.yaml"))
+    return {
+        "command": f"nas run --config {config} --run NEW_FOLDER",
+        "rows": [
+            (plain(name, 60), plain(str(value), 120))
+            for name, value in rows
+            if value not in (None, "")
+        ],
+        "config": yaml_text.dump(facts.config.plain()) if facts.config else "",
+    }
+
+
+def _circumstances(environment: Environment) -> list[tuple[str, object]]:
+    return [
+        ("device", environment.device),
+        ("number format", environment.precision),
+        ("threads a worker", environment.threads),
+        ("workers", environment.workers),
+        ("processor", environment.processor),
+        ("commit", environment.commit),
+        ("started", environment.started_at),
+        ("resumed", ", ".join(environment.resumed_at)),
+        *environment.versions.items(),
+    ]

@@ -1,0 +1,125 @@
+"""The page's tables: trials, classes and confusions as rows of plain values; knows no HTML."""
+
+import math
+from typing import Any, TypeAlias
+
+from nas_cifar10.report.captions import counted
+from nas_cifar10.report.charts import plain
+from nas_cifar10.report.facts import Facts
+from nas_cifar10.report.figures_search import readable
+from nas_cifar10.report.headline import percent
+from nas_cifar10.report.ink import rounded
+from nas_cifar10.report.parts import Metrics, Trial
+from nas_cifar10.report.pictures import Album
+from nas_cifar10.report.summary import candidate_of, macs_of
+
+Cell: TypeAlias = tuple[str, float | str]  # what is shown, and what it is sorted by
+Row: TypeAlias = dict[str, Any]
+
+_MOST_ROWS = 500  # of the leaderboard
+_MOST_CLASSES = 30  # whose confusion matrix is still a table
+_MOST_PAIRS = 40
+_LAST: Cell = ("", "-Infinity")  # no value: below all others
+_STRONG = 0.55  # depth of colour above which text on it has to be light
+
+
+def leaderboard(facts: Facts) -> Row:
+    """Return the columns and rows of the trials, the best first."""
+    ranked = sorted(facts.trials or (), key=_rank)
+    values = [name for name in facts.dimensions if name.startswith("training.")]
+    columns = ["trial", facts.objective, "state", "proposed by", "epochs", "parameters", "MACs"]
+    return {
+        "columns": [*columns, "network", *(readable(name) for name in values)],
+        "rows": [_trial(facts, trial, values) for trial in ranked[:_MOST_ROWS]],
+        "states": sorted({trial.state for trial in ranked[:_MOST_ROWS]}),
+        "left_out": len(ranked[_MOST_ROWS:]),
+        "best": facts.best.number if facts.best else None,
+    }
+
+
+def _rank(trial: Trial) -> tuple[bool, float, int]:
+    reached = -1.0 if trial.objective is None else trial.objective
+    return trial.state != "complete", -reached, trial.number
+
+
+def _trial(facts: Facts, trial: Trial, values: list[str]) -> Row:
+    candidate = candidate_of(facts, trial)
+    network = plain(str(candidate.architecture), 80) if candidate else ""
+    reached = trial.objective
+    cells: list[Cell] = [
+        (str(trial.number), trial.number),
+        _LAST if reached is None else (rounded(reached), reached),
+        (trial.state, trial.state),
+        (trial.kind.replace("_", "-"), trial.kind),
+        (str(trial.epochs), trial.epochs),
+        _LAST if trial.parameters is None else (f"{trial.parameters:,}", trial.parameters),
+        _LAST if trial.macs is None else (macs_of(trial.macs).removesuffix(" MACs"), trial.macs),
+        (network, network),
+    ]
+    drawn = (trial.values.get(name) for name in values)
+    cells += [_LAST if value is None else (f"{value:.3g}", value) for value in drawn]
+    return {"cells": cells, "state": trial.state, "reason": plain(trial.reason, 120)}
+
+
+def classes(facts: Facts) -> list[Row]:
+    """Return precision, recall, F1 and support of each class."""
+    found = facts.metrics.per_class if facts.metrics else None
+    return [
+        {
+            "name": plain(name, 60),
+            "scores": [(rounded(value), value) for value in (s.precision, s.recall, s.f1)],
+            "support": s.support,
+        }
+        for name, s in (found or {}).items()
+    ]
+
+
+def confusion(facts: Facts, album: Album) -> Row | None:
+    """Return the confusion matrix, where there are not too many classes, and its largest cells."""
+    metrics = facts.metrics
+    if metrics is None or metrics.confusion_matrix is None or metrics.per_class is None:
+        return None
+    names = [plain(name, 24) for name in metrics.per_class]
+    table: Row = {"names": names, "pairs": _pairs(metrics, names, album)}
+    if len(names) <= _MOST_CLASSES:
+        table["rows"] = [
+            [_cell(count, sum(row), (true, said), names, album) for said, count in enumerate(row)]
+            for true, row in enumerate(metrics.confusion_matrix)
+        ]
+    return table
+
+
+def _cell(count: int, total: int, pair: tuple[int, int], names: list[str], album: Album) -> Row:
+    depth = math.sqrt(count / total) if total else 0.0  # the root makes rare mistakes visible
+    true, said = (names[i] for i in pair)
+    told = f"{true}, answered right" if pair[0] == pair[1] else f"{true}, taken for {said}"
+    return {
+        "count": count,
+        "depth": f"{depth:.3f}",
+        "strong": depth > _STRONG,
+        "told": f"{told}: {counted(count, 'picture')}",
+        "tiles": [[tile.column, tile.row, tile.text] for tile in album.cells.get(pair, [])],
+        "key": f"{pair[0]}-{pair[1]}",
+    }
+
+
+def _pairs(metrics: Metrics, names: list[str], album: Album) -> list[Row]:
+    """Return the most frequent mistakes, with their share of the true class."""
+    assert metrics.confusion_matrix is not None
+    wrong = [
+        (count, true, said)
+        for true, row in enumerate(metrics.confusion_matrix)
+        for said, count in enumerate(row)
+        if true != said and count
+    ]
+    wrong.sort(key=lambda pair: (-pair[0], *pair[1:]))
+    return [
+        {
+            "true": names[true],
+            "said": names[said],
+            "count": count,
+            "share": percent(count / sum(metrics.confusion_matrix[true])),
+            "tiles": album.cells.get((true, said), []),
+        }
+        for count, true, said in wrong[:_MOST_PAIRS]
+    ]

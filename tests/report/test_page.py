@@ -1,0 +1,240 @@
+"""The page says what the files say, at every stage, and nothing that a name smuggles in."""
+
+import html
+import json
+import re
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score, log_loss, precision_score, recall_score, roc_auc_score
+
+from nas_cifar10.report.gather import gather
+from nas_cifar10.report.html import page
+from nas_cifar10.report.summary import duration, macs_of
+from nas_cifar10.report.write import report
+from nas_cifar10.runs import RunFolder, read_csv, read_json, write_csv, write_json
+
+Make = Callable[..., RunFolder]
+
+PAYLOADS = [
+    "<script>alert(1)</script>",
+    "</script><script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "\"><svg onload='alert(1)'>",
+    "' autofocus onfocus=alert(1) x='",
+    "</title><script>alert(1)</script>",
+    "</style><script>alert(1)</script>",
+    "{{ 7 * 7 }}{% raw %}",
+    "${alert(1)}`",
+    "%{x}<extra></extra>",
+    "<a href='javascript:alert(1)'>b</a>",
+    "@blue",
+    "<!--",
+    "]]>",
+    "&lt;script&gt;",
+    "\u2028alert(1)\u2029",
+]
+
+
+class Reader(HTMLParser):
+    """Every element with its attributes, and the text of those that carry a fact."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.facts: dict[str, str] = {}
+        self.text: list[str] = []
+        self.inside = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.elements.append((tag, found))
+        self.inside = found.get("data-fact") or ""
+
+    def handle_data(self, data: str) -> None:
+        if self.inside:
+            self.facts[self.inside] = data
+            self.inside = ""
+        self.text.append(data)
+
+
+def read(text: str) -> Reader:
+    reader = Reader()
+    reader.feed(text)
+    return reader
+
+
+def page_of(run: RunFolder) -> str:
+    """Return the page without its still pictures, which take seconds to draw."""
+    return page(gather(run), {})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_plotly() -> Iterator[None]:
+    """Leave out plotly's 4.8 MB, which none of these tests looks into."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nas_cifar10.report.html.get_plotlyjs", lambda: "/* plotly */")
+        yield
+
+
+def test_every_number_is_what_the_files_say(make_run: Make) -> None:
+    run = make_run(predicted=True)
+    found = read(page_of(run)).facts
+    search, metrics = read_json(run.search), read_json(run.retrain.metrics)
+    arrays = np.load(run.retrain.predictions)
+    labels, probabilities = arrays["labels"], arrays["probabilities"].astype(np.float64)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    said = probabilities.argmax(axis=1)
+    trials = read_csv(run.trials)
+    complete = [float(t["validation_accuracy"]) for t in trials if t["state"] == "complete"]
+    data = read_json(run.data)
+    area = roc_auc_score(labels, probabilities, multi_class="ovr")
+    expected = {
+        "search.best.validation_accuracy": f"{100 * max(complete):.1f} %",
+        "metrics.test.accuracy": f"{100 * (said == labels).mean():.1f} %",
+        "metrics.parameters": f"{metrics['parameters']:,}",
+        "metrics.macs": macs_of(metrics["macs"]).removesuffix(" MACs"),
+        "seconds": duration(search["seconds"] + metrics["seconds"]),
+        "search.epochs.trained": str(sum(int(trial["epochs"]) for trial in trials)),
+        "search.epochs.full_budget": str(len(trials) * 5),
+        "metrics.test.macro_precision": f"{precision_score(labels, said, average='macro'):.3f}",
+        "metrics.test.macro_recall": f"{recall_score(labels, said, average='macro'):.3f}",
+        "metrics.test.macro_f1": f"{f1_score(labels, said, average='macro'):.3f}",
+        "metrics.test.auc_ovr_macro": f"{area:.3f}",
+        "metrics.test.loss": f"{log_loss(labels, probabilities):.3f}",
+    }
+    parts = ("train", "validation", "test")
+    expected |= {f"data.totals.{part}": f"{data['totals'][part]:,}" for part in parts}
+    expected |= {f"data.duplicates.{pair}": str(n) for pair, n in data["duplicates"].items()}
+    assert found == expected
+
+
+def test_the_leaderboard_holds_every_trial_the_best_first(run: RunFolder) -> None:
+    rows = gather(run).trials
+    assert rows is not None
+    text = page_of(run)
+    body = text[text.index('id="board"') :]
+    shown = [int(n) for n in re.findall(r'<th scope="row" data-value="(\d+)"', body)]
+    assert sorted(shown) == [trial.number for trial in rows]
+    best = max((t for t in rows if t.state == "complete"), key=lambda t: t.objective or 0)
+    assert shown[0] == best.number
+
+
+def test_charts_hold_the_numbers_of_the_tables(make_run: Make) -> None:
+    run = make_run(predicted=True)
+    text = page_of(run)
+    charts = json.loads(re.search(r'id="charts">(.*?)</script>', text, re.S)[1])  # type: ignore[index]
+    trials = {t.number: t for t in gather(run).trials or ()}
+    dots = {
+        number: value
+        for trace in charts["history"]["data"]
+        if trace["mode"] == "markers"
+        for number, value in zip(trace["x"], trace["y"], strict=True)
+    }
+    assert dots == {n: pytest.approx(t.objective, abs=1e-6) for n, t in trials.items()}
+    history = read_csv(run.retrain.history)
+    drawn = {trace["name"]: trace["y"] for trace in charts["training-accuracy"]["data"]}
+    for name, column in (("train", "train_accuracy"), ("test (monitor only)", "test_accuracy")):
+        assert drawn[name] == pytest.approx([float(row[column]) for row in history], abs=1e-5)
+
+
+def removed(run: RunFolder, *paths: Path) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def test_a_run_that_has_just_begun_says_what_to_do(run: RunFolder) -> None:
+    retrain = vars(run.retrain).values()
+    removed(run, run.search, run.trials, run.curves, *(p for p in retrain if p.is_file()))
+    text = page_of(run)
+    assert "Nothing was searched yet." in text
+    assert f"nas search --config FILE --run {run.root}" in text
+    assert f"nas retrain --run {run.root}" in text
+
+
+def test_a_search_that_runs_names_the_command_that_goes_on(make_run: Make) -> None:
+    run = make_run(states=["running", "pruned"])
+    search = read_json(run.search)
+    search["trials"] |= {"requested": 10}
+    write_json(run.search, search | {"stopped": "interrupted"})
+    removed(run, run.retrain.history, run.retrain.metrics)
+    text = page_of(run)
+    assert f"nas search --run {run.root} --resume" in text
+    assert "none is complete yet" in text
+
+
+@pytest.mark.parametrize("states", [[], ["failed"], ["pruned"] * 3, ["complete"], ["complete"] * 2])
+def test_few_trials_make_a_page_too(make_run: Make, states: list[str]) -> None:
+    assert "</html>" in page_of(make_run(states=states))
+
+
+def test_a_retrain_without_a_measurement_says_so(make_run: Make) -> None:
+    run = make_run(test=False, monitor="none")
+    assert "The test set was left unread." in page_of(run)
+
+
+def test_pictures_of_an_earlier_measurement_are_not_shown(make_run: Make) -> None:
+    run = make_run(predicted=True)
+    assert "surest of" in page_of(run)
+    run.retrain.predictions.unlink()
+    assert "surest of" not in page_of(run)
+
+
+def test_the_page_asks_nothing_of_a_network(make_run: Make) -> None:
+    text = page_of(make_run(predicted=True))
+    addresses = [
+        value
+        for _, attributes in read(text).elements
+        for name, value in attributes.items()
+        if name in {"src", "href", "action", "data", "poster", "srcset"} and value
+    ]
+    assert addresses
+    assert all(value.startswith(("data:", "#")) for value in addresses)
+    assert not re.search(r"@import|url\((?!\"data:)", text)
+    assert "default-src 'none'" in html.unescape(text)
+
+
+def with_reason(reason: str, run: RunFolder) -> RunFolder:
+    rows = read_csv(run.trials)
+    write_csv(run.trials, list(rows[0]), [row | {"reason": reason} for row in rows])
+    return run
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_names_stay_text(make_run: Make, payload: str) -> None:
+    few = {"num_pictures": 600, "predicted": True}
+    harmless = read(page_of(with_reason("because", make_run(class_names=("a", "b", "c"), **few))))
+    names = [f"{payload}{number}" for number in range(3)]
+    name = payload.replace("\u2028", " ").replace("\u2029", " ")
+    run = with_reason(payload, make_run(name=name, class_names=names, **few))
+    found = read(page_of(run))
+    assert [tag for tag, _ in found.elements] == [tag for tag, _ in harmless.elements]
+    attributes = {name for _, each in found.elements for name in each}
+    assert attributes == {name for _, each in harmless.elements for name in each}
+    assert not [name for name in attributes if name.startswith("on")]
+
+
+def test_a_whole_report_is_one_small_file(make_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    run = make_run(predicted=True)
+    report(run)
+    content = run.page.read_bytes()
+    assert len(content) < 8e6
+    reader = read(content.decode())
+    stills = [a for tag, a in reader.elements if tag == "img"]
+    assert all((a["src"] or "").startswith("data:image/png") and a["alt"] for a in stills)
+    plots = {a["data-chart"] for _, a in reader.elements if a.get("class") == "plot"}
+    assert plots >= {"history", "learning", "parallel", "importance", "reliability", "roc"}
+
+
+def test_numbers_of_the_drawing_add_up(make_run: Make) -> None:
+    run = make_run(predicted=True)
+    told = re.search(r'<title id="network-told">(.*?)</title>', page_of(run))
+    assert told is not None
+    each = [int(n.replace(",", "")) for n in re.findall(r"([\d,]+) parameters?", told[1])]
+    layers: list[dict[str, Any]] = read_json(run.retrain.description)["layers"]
+    assert each == [layer["parameters"] for layer in layers]

@@ -1,0 +1,62 @@
+"""What a search shows on a terminal while it runs, and in a pipe."""
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from made_terminal import read_until
+
+TINY = """\
+name: tiny run
+data: {source: digits, limit: 200}
+space:
+  depth: [1, 2]
+  channels: [4, 8]
+  kernel_size: 3
+  training: {learning_rate: {low: 1e-3, high: 1e-2, log: true}}
+training: {epochs: 30, batch_size: 8, precision: fp32, threads: 1}
+search: {trials: 4, cohort: 4, workers: 2, schedule: {name: none}}
+"""
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> list[str]:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    nas = str(Path(sys.executable).parent / "nas")
+    return [nas, "search", "--config", str(tmp_path / "tiny.yaml"), "--run", str(tmp_path / "run")]
+
+
+def test_a_terminal_shows_the_time_left_the_best_and_what_each_worker_does(
+    command: list[str],
+) -> None:
+    ours, theirs = pty.openpty()
+    search = subprocess.Popen(command, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    seen = read_until(ours, b"worker 2: trial", seconds=60)
+    seen += read_until(ours, None, seconds=120)
+    assert search.wait(timeout=60) == 0
+    for shown in (b"worker 1: trial ", b", epoch ", b"left", b"  best 0.", b"complete"):
+        assert shown in seen, shown
+
+
+def test_a_pipe_gets_plain_lines_and_no_animation(command: list[str]) -> None:
+    done = subprocess.run([*command, "--set", "training.epochs=2"], capture_output=True, check=True)
+    assert b"\x1b" not in done.stderr
+    lines = done.stderr.decode().splitlines()
+    assert sum(": complete" in line for line in lines) == 4
+    assert not any("worker 1" in line for line in lines)
+
+
+def test_no_color_is_obeyed(command: list[str]) -> None:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "NO_COLOR": "1"}
+    words = [*command, "--set", "training.epochs=2"]
+    search = subprocess.Popen(words, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    seen = read_until(ours, None, seconds=120)
+    assert search.wait(timeout=60) == 0
+    assert not any(b"\x1b[%dm" % code in seen for code in range(30, 48))

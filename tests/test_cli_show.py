@@ -1,0 +1,100 @@
+"""`nas show`: totals and leaderboard, as a table, as JSON, and live on a terminal."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from made_search import adds_up
+from made_terminal import read_until
+from nas_cifar10.cli import app
+from nas_cifar10.runs import RunFolder, is_held, locked, read_csv
+
+TINY = """\
+name: tiny run
+data: {source: digits, limit: 200}
+space:
+  depth: [1, 2]
+  channels: [4, 8]
+  kernel_size: 3
+  training: {learning_rate: {low: 1e-3, high: 1e-2, log: true}}
+training: {epochs: 2, batch_size: 32, precision: fp32, threads: 1}
+search: {trials: 4, cohort: 2}
+retrain: {epochs: 2}
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    folder = tmp_path_factory.mktemp("show")
+    (folder / "tiny.yaml").write_text(TINY)
+    nas("search", "--config", str(folder / "tiny.yaml"), "--run", str(folder / "run"), "-q")
+    return RunFolder(folder / "run")
+
+
+def nas(*words: str) -> Result:
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_the_table_has_a_line_a_trial_the_best_first(run: RunFolder) -> None:
+    head, columns, *lines = nas("show", "--run", str(run.root)).stdout.splitlines()
+    assert head.startswith("tiny run: 4 of 4 trials ended, ")
+    assert columns.split()[:3] == ["trial", "accuracy", "state"]
+    rows = read_csv(run.trials)
+    complete = [row for row in rows if row["state"] == "complete"]
+    best = max(complete, key=lambda row: (float(row["validation_accuracy"]), -int(row["trial"])))
+    assert lines[0].split()[:2] == [best["trial"], f"{float(best['validation_accuracy']):.4f}"]
+    assert sorted(line.split()[0] for line in lines) == [row["trial"] for row in rows]
+
+
+def test_json_holds_the_totals_and_every_trial(run: RunFolder) -> None:
+    found = json.loads(nas("show", "--run", str(run.root), "--json").stdout)
+    adds_up(found)
+    rows = read_csv(run.trials)
+    assert [list(row) for row in found["leaderboard"]] == [list(rows[0])] * len(rows)
+    assert {row["trial"] for row in found["leaderboard"]} == {int(row["trial"]) for row in rows}
+
+
+def test_it_writes_nothing(run: RunFolder) -> None:
+    before = {path: path.stat().st_mtime_ns for path in run.root.rglob("*")}
+    nas("show", "--run", str(run.root))
+    assert {path: path.stat().st_mtime_ns for path in run.root.rglob("*")} == before
+
+
+def test_a_run_is_held_while_a_process_works_on_it(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    assert not is_held(run)
+    with locked(run):
+        assert is_held(run)
+    assert not is_held(run)
+
+
+def test_a_lock_that_a_killed_process_left_holds_nothing(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    host = os.uname().nodename
+    run.lock.write_text(f"process {ended.pid} on {host}")
+    assert not is_held(run)
+    run.lock.write_text("")
+    assert not is_held(run)
+
+
+def test_on_a_terminal_it_follows_a_search_to_its_end(run: RunFolder) -> None:
+    ours, theirs = pty.openpty()
+    nas_command = [str(Path(sys.executable).parent / "nas"), "show", "--run", str(run.root)]
+    with locked(run):
+        followed = subprocess.Popen(nas_command, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        seen = read_until(ours, b"4 of 4 trials", seconds=60)
+        assert followed.poll() is None, "it goes on while the run is held"
+    seen += read_until(ours, None, seconds=60)
+    assert followed.wait(timeout=60) == 0
+    assert seen.count(b"tiny run: 4 of 4 trials ended") >= 2
