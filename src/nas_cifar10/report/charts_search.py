@@ -234,7 +234,8 @@ def _slice(facts: Facts, name: str, trials: list[Trial]) -> Chart:
         values = sorted(float(value) for value in dimension.values)
         axes["xaxis"] |= {"type": "category", "categoryorder": "array", "categoryarray": values}
     elif dimension.log:
-        axes["xaxis"] |= {"type": "log", "nticks": 4}
+        ticks = Axis(dimension).named_values(3)
+        axes["xaxis"] |= {"type": "log", "tickvals": list(ticks), "ticktext": list(ticks.values())}
     title = readable(name)
     caption = f"{captions.counted(len(used), 'trial')} with it"
     return Chart(f"slice-{name}", title, caption, traces, axes, height=210)

@@ -57,10 +57,14 @@ class Axis:
 
     def ticks(self, most: int = _MOST_TICKS) -> dict[float, str]:
         """Return position and text of at most `most` + 1 ticks."""
+        texts = self.named_values(most)
+        return dict(zip(self.position(list(texts)).tolist(), texts.values(), strict=True))
+
+    def named_values(self, most: int = _MOST_TICKS) -> dict[float, str]:
+        """Return the values that the ticks stand at, and their texts."""
         values = self._tick_values()
-        step = math.ceil(len(values) / most)
-        values = values[::step]
-        return dict(zip(self.position(values).tolist(), map(_short, values), strict=True))
+        values = values[:: math.ceil(len(values) / most)]
+        return dict(zip(values, map(_short, values), strict=True))
 
     def _tick_values(self) -> list[float]:
         if isinstance(self.dimension, Choice):
