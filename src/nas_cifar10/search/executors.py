@@ -139,7 +139,7 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
         self._arguments = (pictures, threads, device, train)
         # Any: what typeshed knows of a context by its name has no Process.
         self._context: Any = torch.multiprocessing.get_context(method)
-        self._context.set_forkserver_preload([__name__])
+        self._context.set_forkserver_preload([f"{__package__}.server"])
         self._losses: Counter[int] = Counter()
         self._max_losses = max_losses
         self._lost: deque[tuple[int, Result]] = deque()

@@ -1,0 +1,11 @@
+"""What the server that workers are forked from imports; it computes nothing.
+
+What it holds is taken out of the garbage collector's sight, so that a worker's collections do not
+write to pages that all of them share.
+"""
+
+import gc
+
+import nas_cifar10.search.executors  # noqa: F401 # for its imports: torch above all
+
+gc.freeze()
