@@ -42,7 +42,17 @@ def made_config(*overrides: str) -> Config:
 
 def made_facts(config: Config) -> Facts:
     resolved = {"device": "cpu", "precision": "fp32", "threads": 1, "retrain_threads": 1}
-    digits = {"fingerprint": "made up", "shape": [1, 8, 8], "class_names": list("0123456789")}
+    names, parts = list("0123456789"), ("all", "train", "validation", "test")
+    digits = {
+        "fingerprint": "made up",
+        "shape": [1, 8, 8],
+        "class_names": names,
+        "pictures": {part: dict.fromkeys(names, 1) for part in parts},
+        "totals": dict.fromkeys(parts, 10),
+        "duplicates": {"train_test": 2, "train_validation": 0},
+        "skipped": 3,
+        "ignored": 4,
+    }
     return Facts(config.plain(), resolved, digits)
 
 

@@ -24,8 +24,9 @@ from nas_cifar10 import retrain, runs
 from nas_cifar10.data.loader import Part, batches
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.errors import BadDataError, NasError
+from nas_cifar10.model import probabilities, read_model
 from nas_cifar10.networks.build import build
-from nas_cifar10.retrain import Job, read_model
+from nas_cifar10.retrain import Job
 from nas_cifar10.runs import RetrainFolder, read_csv, read_json
 from nas_cifar10.segment import Failed, weights
 from nas_cifar10.space.candidate import Candidate
@@ -120,9 +121,8 @@ def test_the_model_rebuilt_from_its_files_alone_predicts_the_same_bits(done: Job
     with torch.no_grad():
         close = network(scaled).softmax(1)
     assert np.abs(close.numpy() - predictions(done)["probabilities"]).max() < 1e-5
-    architecture, again = read_model(done.folder)
     part = Part(done.data.images, done.data.labels, done.data.split.test)
-    exact = retrain.predict(architecture, again, part)
+    exact = probabilities(read_model(done.folder).network, part)
     assert np.array_equal(exact, predictions(done)["probabilities"])
 
 
@@ -210,7 +210,7 @@ def test_the_test_set_stays_unread(
         shown.extend(part.rows.tolist())
         yield from batches(*args)
 
-    monkeypatch.setattr(retrain, "batches", noting)
+    monkeypatch.setattr("nas_cifar10.model.batches", noting)
     monkeypatch.setattr("nas_cifar10.segment.batches", noting)
     settings = (f"retrain.monitor={monitor}", "retrain.test=false")
     clean, spoilt = (

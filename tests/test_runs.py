@@ -330,5 +330,8 @@ def test_run_files_have_the_names_of_the_design(tmp_path: Path) -> None:
         "history.csv",
         "metrics.json",
         "predictions.npz",
+        "README.md",
+        "model.onnx",
+        "model.pt2",
     }
     assert run.checkpoint(7) == tmp_path / "trials" / "7" / "checkpoint.pt"

@@ -14,21 +14,22 @@ import torch
 from torch import Tensor
 
 from nas_cifar10 import environment
+from nas_cifar10.card import card
 from nas_cifar10.config import Config
 from nas_cifar10.crash import crash_point
 from nas_cifar10.data import album
-from nas_cifar10.data.loader import MEAN, STD, Part, batches
+from nas_cifar10.data.loader import Part, normalisation
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.epochs import Epoch, Scores
 from nas_cifar10.errors import BadDataError, NasError, StateError
-from nas_cifar10.networks.build import build
+from nas_cifar10.model import network_with, probabilities, read_model
 from nas_cifar10.runs import (
     RetrainFolder,
     RunFolder,
-    read_json,
     write_atomic,
     write_csv,
     write_json,
+    write_text,
 )
 from nas_cifar10.segment import (
     RETRAIN,
@@ -42,11 +43,9 @@ from nas_cifar10.segment import (
     train_segment,
     weights,
 )
-from nas_cifar10.space.candidate import Architecture, Candidate
 from nas_cifar10.study import Study
 from nas_cifar10.study_rows import Trial
 from nas_cifar10.training import metrics
-from nas_cifar10.training.engine import evaluate
 from nas_cifar10.training.memory import keep_freed_memory
 from nas_cifar10.training.precision import stored_device
 
@@ -197,48 +196,37 @@ def _finish(job: Job, pictures: Pictures, checkpoint: bytes, epochs: tuple[Epoch
     content = io.BytesIO()
     torch.save(state, content)
     write_atomic(job.folder.model, content.getvalue())
-    write_json(job.folder.description, _description(job))
+    description = _description(job)
+    write_json(job.folder.description, description)
     crash_point("retrain.model")
-    job.folder.predictions.unlink(missing_ok=True)  # those of an earlier model
-    architecture, reread = read_model(job.folder)
-    if architecture != job.trial.candidate.architecture or not _same(state, reread):
+    for path in job.folder.made_from_model():
+        path.unlink(missing_ok=True)  # an earlier model's
+    measured, fitted = _read_back(job, state, part or pictures.train, pictures.train)
+    table = _write_metrics(job, epochs, part, measured, pictures.train, fitted)
+    found = card(description, table, job.config, job.study.facts.data)
+    write_text(job.folder.card, found)
+
+
+def _read_back(
+    job: Job, state: dict[str, Tensor], part: Part, train: Part
+) -> tuple[metrics.Probabilities, metrics.Probabilities]:
+    """Return what the model on disk says of a part and of the training pictures.
+
+    Raises:
+        NasError: it is not the model that was trained.
+    """
+    reread, architecture = read_model(job.folder), job.trial.candidate.architecture
+    if reread.architecture != architecture or not _same(state, reread.network.state_dict()):
         raise NasError(f"{job.folder.model}: read back, it is not what was trained")
-    trained, measured = (predict(architecture, s, part or pictures.train) for s in (state, reread))
-    if not np.array_equal(trained, measured):
+    trained = network_with(state, architecture, reread.shape, len(job.data.class_names))
+    expected, measured = (probabilities(n, part) for n in (trained, reread.network))
+    if not np.array_equal(expected, measured):
         raise NasError(f"{job.folder.model}: read back, it predicts something else than before")
-    fitted = predict(architecture, reread, pictures.train)
-    _write_metrics(job, epochs, part, measured, pictures.train, fitted)
+    return measured, probabilities(reread.network, train)
 
 
 def _same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-
-
-def predict(
-    architecture: Architecture, state: dict[str, Tensor], part: Part
-) -> metrics.Probabilities:
-    """Return probabilities (N, classes) of a network with these weights, in fp32."""
-    shape = (int(part.images.shape[1]), int(part.images.shape[2]), int(part.images.shape[3]))
-    network = build(architecture, shape, state["head.bias"].numel())
-    network.load_state_dict(state)
-    network.to(part.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
-    said = evaluate(network, batches(part), "fp32")
-    return np.asarray(said.probabilities.numpy())
-
-
-def read_model(folder: RetrainFolder) -> tuple[Architecture, dict[str, Tensor]]:
-    """Read what model.json and model.pt say, running nothing they hold.
-
-    Raises:
-        BadDataError: model.pt is damaged.
-    """
-    described = read_json(folder.description)
-    candidate = Candidate.from_json({"architecture": described["architecture"]})
-    try:
-        state: dict[str, Tensor] = torch.load(folder.model, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file makes its reader stumble in any way there is
-        raise BadDataError(f"{folder.model}: damaged: {type(error).__name__}") from error
-    return candidate.architecture, state
 
 
 def _measured_name(config: Config) -> str | None:
@@ -255,7 +243,7 @@ def _write_metrics(
     probabilities: metrics.Probabilities,
     train: Part,
     fitted: metrics.Probabilities,
-) -> None:
+) -> dict[str, Any]:
     train_labels = train.labels[train.rows].cpu().numpy()
     table: dict[str, Any] = {}
     name, names = _measured_name(job.config), job.data.class_names
@@ -281,6 +269,7 @@ def _write_metrics(
         "seconds": round(sum(epoch.seconds for epoch in epochs), 1),
     }
     write_json(job.folder.metrics, table)
+    return table
 
 
 def _show(
@@ -300,7 +289,7 @@ def _description(job: Job) -> dict[str, Any]:
         "architecture": job.trial.candidate.to_json()["architecture"],
         "layers": [layer.to_json() for layer in job.trial.layers],
         "picture_shape": [channels, height, width],
-        "normalisation": {"scale": 1 / 255, "mean": [MEAN] * channels, "std": [STD] * channels},
+        "normalisation": normalisation(channels),
         "class_names": list(job.data.class_names),
         "provenance": {
             "study": job.study.name,

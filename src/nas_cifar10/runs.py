@@ -13,7 +13,7 @@ import shutil
 import socket
 import tempfile
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,13 @@ class RetrainFolder:
         self.history = root / "history.csv"
         self.metrics = root / "metrics.json"
         self.predictions = root / "predictions.npz"
+        self.card = root / "README.md"
+        self.onnx = root / "model.onnx"
+        self.pt2 = root / "model.pt2"
+
+    def made_from_model(self) -> tuple[Path, ...]:
+        """Return the files that another model makes obsolete."""
+        return self.predictions, self.card, self.onnx, self.pt2
 
 
 class RunFolder:
@@ -125,8 +132,11 @@ def latest(outputs: Path = OUTPUTS) -> RunFolder:
     return RunFolder(max(started)[1])
 
 
-def write_atomic(path: Path, content: bytes) -> None:
+def write_atomic(path: Path, content: bytes, check: Callable[[Path], None] | None = None) -> None:
     """Write a file so that its name holds the old content or the new, whole, at every instant.
+
+    Args:
+        check: Is shown the complete file before it gets its name; what it raises leaves no file.
 
     Raises:
         CannotCreateError: the folder cannot be written to.
@@ -144,6 +154,8 @@ def write_atomic(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(handle)
+        if check is not None:
+            check(Path(name))
         crash_point("write.complete")
         Path(name).replace(path)
         crash_point("write.named")

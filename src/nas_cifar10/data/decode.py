@@ -2,7 +2,8 @@
 
 The rule, in this order: the first frame; RGB, where 16-bit grey is scaled to 8 bits, transparency
 is laid on white, and colour profiles are ignored (32-bit whole numbers count as 16-bit grey, and
-floating-point ones as 8-bit, cut off at both ends); the orientation that EXIF names; then `fit`.
+floating-point ones as 8-bit, cut off at both ends); where one channel is wanted, its grey (luma of
+ITU-R 601: 0.299 R + 0.587 G + 0.114 B); the orientation that EXIF names; then `fit`.
 The format is told by the contents, not by the suffix. A file of more than `MAX_PIXELS` pixels, or a
 third of it in WebP, is refused by its header, before it is decoded.
 """
@@ -76,9 +77,13 @@ def _stderr_closed() -> Iterator[None]:
 
 
 def into(pixels: Bytes, path: Path) -> str | None:
-    """Decode a file into (3, H, W), H = W; return what is wrong with the file, if anything is."""
+    """Decode a file into (C, H, W), H = W, in RGB or, where C is 1, in grey.
+
+    Returns:
+        What is wrong with the file, if anything is.
+    """
     try:
-        pixels[:] = _decoded(path, pixels.shape[1])
+        pixels[:] = _decoded(path, pixels.shape[0], pixels.shape[1])
     except Exception as error:  # a broken or hostile file can make a decoder raise anything
         return _reason(error)
     return None
@@ -95,10 +100,11 @@ def _reason(error: Exception) -> str:
     return one_line(text or str(error) or type(error).__name__)
 
 
-def _decoded(path: Path, size: int) -> Bytes:
+def _decoded(path: Path, channels: int, size: int) -> Bytes:
     with contextlib.ExitStack() as stack:
         image, orientation = _opened(path, stack)
         image = _rgb(image)
+        image = image.convert("L") if channels == 1 else image
         if orientation in _UPRIGHT:
             image = image.transpose(_UPRIGHT[orientation])
         return to_array(fit(image, size))

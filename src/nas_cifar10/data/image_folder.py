@@ -7,6 +7,7 @@ suffix, are passed over and counted.
 """
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,7 @@ def load(config: DataConfig) -> Pictures:
     parts = _found(Path(config.root))
     names = list(parts[0].classes)
     paths = [path for part in parts for files in part.classes.values() for path in files]
-    images, reasons = _decode_all(paths, config.size)
+    images, reasons = decode_all(paths, config.channels, config.size)
     bad = [f"{one_line(path)}: {why}" for path, why in zip(paths, reasons, strict=True) if why]
     if bad and config.on_bad_image == "error":
         raise BadDataError("\n".join([*bad, _way_out(len(bad), len(paths))]))
@@ -163,7 +164,7 @@ def _part(folder: Path) -> _Part:
             num_ignored += 1
         else:
             _check_name(path)
-            classes[path.name], num_passed = _files_below(path)
+            classes[path.name], num_passed = files_below(path)
             num_ignored += num_passed
     return _Part(folder, classes, num_ignored)
 
@@ -176,8 +177,12 @@ def _check_name(path: Path) -> None:
         )
 
 
-def _files_below(folder: Path) -> tuple[list[Path], int]:
-    """Return the pictures of a class, and how many files were passed over."""
+def files_below(folder: Path) -> tuple[list[Path], int]:
+    """Return the pictures in a folder and those below it, and how many files were passed over.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
     files, num_ignored, seen, folders = [], 0, set(), [folder]
     while folders:
         current = folders.pop()
@@ -202,25 +207,26 @@ def _identity(folder: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _decode_all(paths: list[Path], size: int) -> tuple[Bytes, list[str | None]]:
-    """Decode into one (N, 3, size, size) array; return it and what is wrong with each file.
+def decode_all(paths: Sequence[Path], channels: int, size: int) -> tuple[Bytes, list[str | None]]:
+    """Decode into one (N, channels, size, size) array; return it and what is wrong with each file.
 
     The rows of unreadable files hold anything.
     """
-    images = room(len(paths), 3, size)
+    images, num_threads = room(len(paths), channels, size), _num_threads(paths)
+    chunk = min(CHUNK, 1 + len(paths) // num_threads)  # so that a few files, too, go to all threads
 
     def decode_rows(start: int) -> list[str | None]:
         interrupts.check()
-        rows = range(start, min(start + CHUNK, len(paths)))
+        rows = range(start, min(start + chunk, len(paths)))
         return [decode.into(images[row], paths[row]) for row in rows]
 
     Image.init()  # loads Pillow's formats once, before threads would do so at the same time
-    with decode.quiet(), ThreadPoolExecutor(_num_threads(paths)) as pool:
-        chunks = list(pool.map(decode_rows, range(0, len(paths), CHUNK)))
-    return images, [reason for chunk in chunks for reason in chunk]
+    with decode.quiet(), ThreadPoolExecutor(num_threads) as pool:
+        reasons = list(pool.map(decode_rows, range(0, len(paths), chunk)))
+    return images, [reason for some in reasons for reason in some]
 
 
-def _num_threads(paths: list[Path]) -> int:
+def _num_threads(paths: Sequence[Path]) -> int:
     """Choose by the size of the files, of every hundredth.
 
     Decoding a small one is mostly Python's work, where threads only get into each other's way:

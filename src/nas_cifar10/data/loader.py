@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,6 +37,11 @@ def normalise(images: Tensor) -> Tensor:
     """Map uint8 pictures to float32 in [-1, 1], that is (x / 255 - MEAN) / STD, channels last."""
     floats = images.to(torch.float32, memory_format=torch.channels_last)
     return floats.mul_(1 / (255 * STD)).sub_(MEAN / STD)
+
+
+def normalisation(channels: int) -> dict[str, Any]:
+    """Return what `normalise` does to pictures of so many channels, as model.json says it."""
+    return {"scale": 1 / 255, "mean": [MEAN] * channels, "std": [STD] * channels}
 
 
 def shuffled_batches(part: Part, batch_size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:

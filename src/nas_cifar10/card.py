@@ -1,0 +1,229 @@
+"""The model card: what a model is, learnt from, is worth and is not for, as Markdown.
+
+Every number is one of the run's files; text of unknown origin is shown as it stands, on one line.
+The sections are those of Hugging Face's model cards. Knows neither torch nor a folder.
+"""
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nas_cifar10 import yaml_text
+from nas_cifar10.config import Config
+from nas_cifar10.data.text import one_line
+from nas_cifar10.space.candidate import Candidate
+
+Values = Mapping[str, Any]
+
+# What opens markup, a link, a heading, a table's cell or a formula; `www.` is a link in itself.
+_SPECIAL = re.compile(r"([\\`*_\[\]#|~:@$]|(?<=www)\.)", re.IGNORECASE)
+
+_LOAD = """\
+## How to load
+
+In this folder, where nas-cifar10 is installed (`nas predict` does the same from a shell):
+
+```python
+from pathlib import Path
+
+from nas_cifar10.model import read_model
+from nas_cifar10.predict import predict
+from nas_cifar10.runs import RetrainFolder
+
+model = read_model(RetrainFolder(Path(".")))
+for answer in predict(model, [Path("picture.png")], top=1):
+    print(answer.path, answer.top or answer.reason)
+```
+
+`model.pt` is a bare state_dict and is read with `weights_only=True`; `model.json` says of which
+network. `nas export --format onnx` makes a file that needs neither torch nor this project.
+"""
+
+_USE = """\
+## Uses and limits
+
+For pictures like those it learnt from, cropped and framed alike. It always answers with one of its
+classes, also on a picture of something else, and its probabilities were not calibrated. The
+interval beside the accuracy is that of the pictures measured on; another seed, camera or time was
+not measured. Nothing was looked at that would make it fit for decisions about people, or where a
+mistake is dangerous.
+"""
+
+
+def escaped(text: object) -> str:
+    """Return text as Markdown that shows it as it stands: no markup, HTML or link comes of it."""
+    return html.escape(_SPECIAL.sub(r"\\\1", one_line(text)))
+
+
+def card(model: Values, metrics: Values, config: Config, data: Values) -> str:
+    """Return the card.
+
+    Args:
+        model: What model.json holds.
+        metrics: What metrics.json holds.
+        data: What data.json holds.
+    """
+    part = next((name for name in ("test", "validation") if name in metrics), None)
+    sections = [
+        f"---\n{yaml_text.dump(_front_matter(model, metrics, part))}---\n",
+        f"# {escaped(config.name)}\n",
+        _details(model, metrics),
+        _USE,
+        _LOAD,
+        _training_data(config, data),
+        _training_procedure(model, metrics, config),
+        _evaluation(metrics, part, data),
+        _provenance(model),
+    ]
+    return "\n".join(sections)
+
+
+def _front_matter(model: Values, metrics: Values, part: str | None) -> dict[str, Any]:
+    origin = model["provenance"]
+    found: dict[str, Any] = {
+        "library_name": "nas-cifar10",
+        "pipeline_tag": "image-classification",
+        "tags": ["image-classification", "neural-architecture-search"],
+    }
+    if part is not None:
+        scores = {name: metrics[part][name] for name in ("accuracy", "macro_f1")}
+        source = origin["data"]["source"]
+        result = {
+            "task": {"type": "image-classification"},
+            "dataset": {"name": source, "type": source, "split": part},
+            "metrics": [{"type": name, "value": value} for name, value in scores.items()],
+        }
+        found["model-index"] = [{"name": origin["study"], "results": [result]}]
+    return found
+
+
+def _details(model: Values, metrics: Values) -> str:
+    channels, height, width = model["picture_shape"]
+    network = Candidate.from_json({"architecture": model["architecture"]}).architecture
+    colours, scale = "grey" if channels == 1 else "RGB", model["normalisation"]
+    rows = [
+        "## Model details\n",
+        "A small convolutional network that sorts pictures, found by a search and then trained "
+        "for longer.\n",
+        f"- Network: {escaped(network)}; {metrics['parameters']:,} parameters, "
+        f"{metrics['macs']:,} multiply-accumulates a picture",
+        f"- Input: {height} x {width} pixels, {colours}, 0 to 255, "
+        f"scaled by 1/{1 / scale['scale']:.0f}, then mean {scale['mean'][0]} and standard "
+        f"deviation {scale['std'][0]} taken out; other sizes are resized by the shorter side and "
+        "cropped to the middle",
+        f"- Output: one of {len(model['class_names'])} classes: "
+        f"{', '.join(map(escaped, model['class_names']))}",
+    ]
+    return "\n".join(rows) + "\n"
+
+
+def _training_data(config: Config, data: Values) -> str:
+    totals = data["totals"]
+    duplicates = [f"{num:,} in {escaped(pair)}" for pair, num in data["duplicates"].items() if num]
+    rows = [
+        "## Training data\n",
+        f"- Source: {escaped(config.data.source)}; {totals['all']:,} pictures: "
+        f"{totals['train']:,} to learn from, {totals['validation']:,} to choose the network by, "
+        f"{totals['test']:,} to measure it on",
+        f"- Pictures with the very same pixels: {'; '.join(duplicates) or 'none'}",
+        f"- Left out: {data['skipped']:,} that could not be read, {data['ignored']:,} other files",
+        f"- Fingerprint (SHA-256): `{data['fingerprint']}`",
+        "",
+        *_table(
+            ("class", "all", "train", "validation", "test"),
+            [
+                (name, *(f"{data['pictures'][part][name]:,}" for part in _PARTS))
+                for name in data["class_names"]
+            ],
+        ),
+    ]
+    return "\n".join(rows) + "\n"
+
+
+_PARTS = ("all", "train", "validation", "test")
+
+
+def _training_procedure(model: Values, metrics: Values, config: Config) -> str:
+    origin, settings = model["provenance"], config.training
+    values = settings.model_dump() | origin["candidate"]["training"]
+    learnt = "the training part" if config.retrain.monitor == "validation" else "train + validation"
+    search = config.search
+    rows = [
+        "## Training procedure\n",
+        f"- Candidate: trial {origin['trial']} of a search of {search.trials:,}, each of at most "
+        f"{settings.epochs:,} epochs; sampler {search.sampler.name}, objective "
+        f"{search.objective.replace('_', ' ')} on validation",
+        f"- Trained anew, from drawn weights, on {learnt}: {metrics['epochs']:,} epochs, "
+        f"batches of {values['batch_size']:,}, {values['optimizer']}, learning rate "
+        f"{values['learning_rate']:.6g}, {origin['precision']}, {metrics['seconds']:,} s",
+        f"- At the end, on the pictures it learnt from: accuracy "
+        f"{_percent(metrics['train']['accuracy'])}, loss {metrics['train']['loss']:.4f}",
+    ]
+    return "\n".join(rows) + "\n"
+
+
+def _evaluation(metrics: Values, part: str | None, data: Values) -> str:
+    if part is None:
+        return "## Evaluation\n\nNot measured: the test set was left unread.\n"
+    scores, auc = metrics[part], metrics[part]["auc_ovr_macro"]
+    low, high = scores["accuracy_ci95"]
+    said = {
+        "test": "measured once, after the last epoch; nothing was chosen by them",
+        "validation": "which the network was chosen by, so they flatter it; the test set was "
+        "left unread",
+    }[part]
+    rows = [
+        "## Evaluation\n",
+        f"On {data['totals'][part]:,} {part} pictures, {said}, in fp32.\n",
+        *_table(
+            ("", part),
+            [
+                ("accuracy", _percent(scores["accuracy"])),
+                ("95 % interval (Wilson)", f"{_percent(low)} to {_percent(high)}"),
+                ("always the most frequent class", _percent(scores["majority_accuracy"])),
+                ("macro F1", f"{scores['macro_f1']:.4f}"),
+                ("macro AUC, one against the rest", "none" if auc is None else f"{auc:.4f}"),
+                ("loss (cross-entropy, nats)", f"{scores['loss']:.4f}"),
+            ],
+        ),
+        "",
+        *_table(
+            ("class", "precision", "recall", "F1", "pictures"),
+            [
+                (name, *(f"{row[key]:.4f}" for key in _SCORES), f"{row['support']:,}")
+                for name, row in metrics["per_class"].items()
+            ],
+        ),
+    ]
+    return "\n".join(rows) + "\n"
+
+
+_SCORES = ("precision", "recall", "f1")
+
+
+def _provenance(model: Values) -> str:
+    origin = model["provenance"]
+    versions = ", ".join(f"{escaped(k)} {escaped(v)}" for k, v in origin["versions"].items() if v)
+    rows = [
+        "## Provenance\n",
+        f"- Study {escaped(origin['study'])}, trial {origin['trial']}, candidate "
+        f"`{origin['fingerprint']}`, seed {origin['seed']}",
+        f"- Commit {escaped(origin['commit'] or 'unknown')}; {versions}",
+        "- Everything is in `model.json` and in the run's folder: config, study, predictions",
+    ]
+    return "\n".join(rows) + "\n"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a table whose first column is text, and the others numbers."""
+    align = ["---", *("---:" for _ in head[1:])]
+    return [f"| {' | '.join(cells)} |" for cells in (head, align, *map(_cells, rows))]
+
+
+def _cells(row: Sequence[str]) -> list[str]:
+    return [escaped(row[0]), *row[1:]]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"

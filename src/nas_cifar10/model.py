@@ -1,0 +1,113 @@
+"""A trained model as its two files hold it: read without running anything in them, and asked.
+
+Knows neither how it was trained nor where the pictures come from that it is shown.
+"""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nas_cifar10.data.loader import Part, batches, normalisation
+from nas_cifar10.errors import BadDataError, MissingInputError
+from nas_cifar10.networks.build import build
+from nas_cifar10.runs import RetrainFolder, read_json
+from nas_cifar10.space.candidate import Architecture, Candidate
+from nas_cifar10.training.engine import evaluate
+from nas_cifar10.training.metrics import Probabilities
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network with its weights, on the CPU, and what is known of it.
+
+    Args:
+        network: From (N, C, H, W) as `normalise` returns it to logits (N, classes).
+        shape: C, H, W of one picture; H = W, and C is 1 (grey) or 3 (RGB).
+        provenance: Study, trial, seed, pictures, versions and commit, as in model.json.
+    """
+
+    architecture: Architecture
+    network: nn.Module
+    shape: Shape
+    class_names: tuple[str, ...]
+    provenance: Mapping[str, Any]
+
+
+def network_with(
+    state: Mapping[str, Tensor], architecture: Architecture, shape: Shape, num_classes: int
+) -> nn.Module:
+    """Build a network that has these weights.
+
+    Raises:
+        RuntimeError: they are not the weights of this architecture.
+        ValueError: as `build`.
+    """
+    network = build(architecture, shape, num_classes)
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def probabilities(network: nn.Module, part: Part) -> Probabilities:
+    """Return what a network says about pictures, (N, classes), in fp32, where the pictures are."""
+    network.to(part.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
+    said = evaluate(network, batches(part), "fp32")
+    return np.asarray(said.probabilities.numpy())
+
+
+def read_model(folder: RetrainFolder) -> Model:
+    """Read model.json and model.pt.
+
+    Raises:
+        MissingInputError: one of them is not there.
+        BadDataError: one of them is damaged, or they do not belong together.
+    """
+    for path in (folder.description, folder.model):
+        if not path.exists():
+            run = shlex.quote(str(folder.root.parent))
+            raise MissingInputError(f"{path}: no such file; make a model: nas retrain --run {run}")
+    described = read_json(folder.description)
+    try:
+        architecture = _architecture(described)
+        shape, class_names = _shape(described), _class_names(described)
+        provenance = dict(described["provenance"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadDataError(f"{folder.description}: describes no model: {_short(error)}") from None
+    try:
+        state = torch.load(folder.model, map_location="cpu", weights_only=True)
+        network = network_with(state, architecture, shape, len(class_names))
+    except Exception as error:  # a damaged file makes its reader stumble in any way there is
+        raise BadDataError(f"{folder.model}: damaged: {type(error).__name__}") from error
+    return Model(architecture, network, shape, class_names, provenance)
+
+
+def _short(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    return str(error).splitlines()[0]
+
+
+def _architecture(described: Mapping[str, Any]) -> Architecture:
+    return Candidate.from_json({"architecture": described["architecture"]}).architecture
+
+
+def _shape(described: Mapping[str, Any]) -> Shape:
+    channels, height, width = shape = tuple(described["picture_shape"])
+    if channels not in (1, 3) or type(height) is not int or height < 1 or height != width:
+        raise ValueError(f"picture_shape must be 1 or 3 channels of a square, got {shape}")
+    if described["normalisation"] != normalisation(channels):
+        raise ValueError("normalisation is another than this version's")
+    return channels, height, width
+
+
+def _class_names(described: Mapping[str, Any]) -> tuple[str, ...]:
+    names = described["class_names"]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("class_names must be a list of names")
+    return tuple(names)

@@ -1,0 +1,244 @@
+"""Exported models: equal to the model in a process of its own, or not written at all."""
+
+import ast
+import importlib
+import importlib.util
+import json
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from made_trained import made_model, made_part, nas, refused, trained_run
+from nas_cifar10 import export, export_check
+from nas_cifar10.errors import NasError
+from nas_cifar10.export import FORMATS, compared, export_model
+from nas_cifar10.model import Model, Shape, probabilities, read_model
+from nas_cifar10.networks.layers import BLOCKS
+from nas_cifar10.runs import RunFolder
+
+ROOT = Path(__file__).parents[1]
+EXTRA = ("onnx", "onnxruntime", "onnxscript")
+MISSING = not all(importlib.util.find_spec(name) for name in EXTRA)
+NEEDED = pytest.mark.skipif(MISSING, reason="the extra [export] is not installed")
+FORMS = [pytest.param("onnx", marks=NEEDED), "pt2"]
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return trained_run(tmp_path_factory.mktemp("digits"))
+
+
+def wrapped(model: Model) -> Model:
+    """Return a model whose weights are a little off."""
+    state = {k: v.clone() for k, v in model.network.state_dict().items()}
+    other = made_model(shape=model.shape)
+    state["head.bias"] += 0.01 * torch.arange(4)
+    other.network.load_state_dict(state)
+    return other
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 33, 33)])
+@pytest.mark.parametrize("form", FORMS)
+def test_the_file_says_what_the_model_says(tmp_path: Path, form: str, shape: Shape) -> None:
+    path = tmp_path / "model"
+    assert export_model(made_model(shape=shape), form, path, made_part(shape)) <= 1e-5
+    assert [each.name for each in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+@pytest.mark.parametrize("form", FORMS)
+def test_every_kind_of_block_can_be_exported(tmp_path: Path, form: str, kind: str) -> None:
+    assert export_model(made_model(kind), form, tmp_path / "model", made_part()) <= 1e-5
+
+
+@NEEDED
+def test_onnx_describes_itself(tmp_path: Path) -> None:
+    ort = importlib.import_module("onnxruntime")
+    model, path = made_model(), tmp_path / "model.onnx"
+    export_model(model, "onnx", path, made_part())
+    session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (images,), (said,) = session.get_inputs(), session.get_outputs()
+    assert (images.name, images.type) == ("images", "tensor(uint8)")
+    assert isinstance(images.shape[0], str)
+    assert images.shape[1:] == [3, 16, 16]
+    assert (said.name, said.type, said.shape[1:]) == ("probabilities", "tensor(float)", [4])
+    found = session.get_modelmeta().custom_metadata_map
+    assert json.loads(found["class_names"]) == list(model.class_names)
+    assert json.loads(found["input_range"]) == [0, 255]
+    assert json.loads(found["provenance"]) == model.provenance
+    assert str(ROOT).encode() not in path.read_bytes()
+    for num in (1, 2, 7):
+        part = made_part(num=num)
+        (answer,) = session.run(None, {"images": part.images.numpy()})
+        assert np.abs(answer - probabilities(model.network, part)).max() < 1e-5
+
+
+def test_pt2_describes_itself(tmp_path: Path) -> None:
+    model, path = made_model(), tmp_path / "model.pt2"
+    export_model(model, "pt2", path, made_part())
+    extra: dict[str, Any] = {export.METADATA: ""}
+    program = torch.export.load(path, extra_files=extra).module()
+    found = json.loads(extra[export.METADATA])
+    assert json.loads(found["class_names"]) == list(model.class_names)
+    assert json.loads(found["provenance"]) == model.provenance
+    with zipfile.ZipFile(path) as archive:
+        assert not any(str(ROOT).encode() in archive.read(name) for name in archive.namelist())
+    part = made_part(num=1)
+    answer = program(part.images).detach().numpy()
+    assert np.abs(answer - probabilities(model.network, part)).max() < 1e-5
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_export_without_the_normalisation_is_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    monkeypatch.setattr(export, "normalise", lambda images: images.float())
+    with pytest.raises(NasError, match="says something else than the model, and was not kept"):
+        export_model(made_model(), form, tmp_path / "model", made_part())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_export_with_other_weights_is_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    real = FORMATS[form]
+    broken = replace(real, content=lambda model: real.content(wrapped(model)))
+    monkeypatch.setitem(FORMATS, form, broken)
+    with pytest.raises(NasError, match="probabilities differ by up to"):
+        export_model(made_model(), form, tmp_path / "model", made_part())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_file_cut_short_is_caught_and_an_earlier_one_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    real = FORMATS[form]
+    cut = replace(real, content=lambda model: real.content(model)[:-500])
+    monkeypatch.setitem(FORMATS, form, cut)
+    (tmp_path / "model").write_text("an earlier one")
+    with pytest.raises(NasError, match="the exported file cannot be used, and was not kept: "):
+        export_model(made_model(), form, tmp_path / "model", made_part())
+    assert (tmp_path / "model").read_text() == "an earlier one"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_difference_is_judged_by_class_and_by_probability() -> None:
+    expected = np.array([[0.6, 0.4], [0.5, 0.5]], np.float32)
+    assert compared(expected, expected) == 0
+    assert compared(expected, expected + np.float32(5e-5)) == pytest.approx(5e-5, rel=0.01)
+    for found in (expected[:, ::-1], expected + np.float32(2e-4), expected * np.float32("nan")):
+        with pytest.raises(NasError, match="says something else"):
+            compared(expected, found)
+    with pytest.raises(NasError, match=r"answers \(1, 2\), not \(2, 2\)"):
+        compared(expected, expected[:1])
+
+
+def test_the_check_imports_nothing_of_ours() -> None:
+    tree = ast.parse(Path(export_check.__file__).read_text())
+    names = {ast.unparse(n) for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)}
+    assert not any("nas_cifar10" in name for name in names)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_command_writes_beside_the_model_and_says_what_was_checked(
+    digits: RunFolder, form: str
+) -> None:
+    result = nas("export", "--run", digits.root, "--format", form)
+    assert result.exit_code == 0, result.output
+    with np.load(digits.retrain.predictions) as stored:
+        num = len(stored["labels"])
+    assert f"on {num} test pictures: same classes" in result.stdout
+    path = digits.retrain.root / f"model.{form}"
+    assert result.stdout.endswith(f"model in {path}\n")
+
+
+def test_out_names_another_place(digits: RunFolder, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "m.pt2"
+    assert nas("export", "--run", digits.root, "--format", "pt2", "--out", path).exit_code == 0
+    assert path.is_file()
+    message = refused(73, "export", "--run", digits.root, "--format", "pt2", "--out", tmp_path)
+    assert "cannot be written" in message
+
+
+def test_another_retrain_takes_the_exported_files_away(tmp_path: Path) -> None:
+    run = trained_run(tmp_path)
+    assert nas("export", "--run", run.root, "--format", "pt2").exit_code == 0
+    again = ("retrain", "--run", run.root, "--resume", "--set", "retrain.epochs=4")
+    assert nas(*again).exit_code == 0
+    assert not run.retrain.pt2.exists()
+
+
+def test_an_unread_test_set_stays_unread(tmp_path: Path) -> None:
+    settings = ("retrain.monitor=validation", "retrain.test=false")
+    run = trained_run(tmp_path, *settings)
+    result = nas("export", "--run", run.root, "--format", "pt2")
+    assert "validation pictures: same classes" in result.stdout
+
+
+def test_pictures_that_are_gone_or_others_are_refused(tmp_path: Path) -> None:
+    from made_pictures import noise, save
+
+    for number in range(24):
+        for name in ("cat", "dog"):
+            save(tmp_path / "pictures/train" / name / f"{number}.png", noise(seed=number))
+    data = f"data={{source: image_folder, root: {tmp_path / 'pictures'}, image_size: 8}}"
+    run = trained_run(tmp_path, data)
+    words = ("export", "--run", run.root, "--format", "pt2")
+    save(tmp_path / "pictures/train/cat/0.png", noise(seed=99))
+    assert "are not those the study was made with" in refused(78, *words)
+    (tmp_path / "pictures").rename(tmp_path / "elsewhere")
+    message = refused(66, *words)
+    assert "no such folder" in message
+    assert "they are gone" in message
+    assert not run.retrain.pt2.exists()
+
+
+def test_cifar10_is_not_downloaded_for_a_check(digits: RunFolder, tmp_path: Path) -> None:
+    model = read_model(digits.retrain)
+    run = RunFolder(tmp_path)
+    run.config.write_text("name: x\ndata: {source: cifar10, root: nowhere}\nspace: {}\n")
+    with pytest.raises(NasError, match="nowhere: CIFAR-10 is not here; nas data fetches it"):
+        export.pictures_of_run(run, model)
+
+
+def test_a_wrong_format_and_a_run_without_a_model_are_refused(
+    digits: RunFolder, tmp_path: Path
+) -> None:
+    message = refused(2, "export", "--run", digits.root, "--format", "tflite")
+    assert "--format: must be onnx or pt2, got 'tflite'" in message
+    (tmp_path / "environment.json").write_bytes(digits.environment.read_bytes())
+    assert "nas retrain --run" in refused(66, "export", "--run", tmp_path, "--format", "pt2")
+
+
+@NEEDED
+@pytest.mark.parametrize("name", EXTRA)
+def test_a_missing_package_is_named_with_what_installs_it(
+    digits: RunFolder, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setitem(sys.modules, name, None)
+    message = refused(66, "export", "--run", digits.root, "--format", "onnx")
+    assert f"needs the package {name}" in message
+    assert "pip install 'nas-cifar10[export]'" in message
+
+
+@NEEDED
+@pytest.mark.cifar
+@pytest.mark.slow
+def test_both_forms_equal_the_model_on_all_10000_test_pictures(tmp_path: Path) -> None:
+    if not (ROOT / "data/cifar/train").is_dir():
+        pytest.skip("the CIFAR-10 pictures are not under data/cifar")
+    data = f"data={{source: image_folder, root: {ROOT / 'data/cifar'}, validation_images: 47000}}"
+    few = ("search.trials=1", "training.epochs=1", "retrain.epochs=1", "retrain.monitor=validation")
+    run = trained_run(tmp_path, data, *few, "space.channels=16")
+    for form in FORMATS:
+        result = nas("export", "--run", run.root, "--format", form)
+        assert result.exit_code == 0, result.output
+        assert "on 10,000 test pictures: same classes" in result.stdout
