@@ -1,6 +1,7 @@
 """The command line as a user meets it: output, files, exit codes."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,41 @@ def test_help_and_validate_import_neither_torch_nor_optuna(folder: Path, words: 
 def test_report_imports_no_torch(folder: Path) -> None:
     code = "import sys; import nas_cifar10.cli_report; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=folder, capture_output=True)
+
+
+def completed(*words: str) -> list[str]:
+    """Ask as bash does when somebody presses Tab after these words."""
+    code = (
+        "import sys; sys.argv = ['nas']\n"
+        "import atexit; atexit.register(lambda: sys.stderr.write(' '.join(sys.modules)))\n"
+        "from nas_cifar10.__main__ import main; main()\n"
+    )
+    asked = {"_NAS_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(("nas", *words))}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=os.environ | asked | {"COMP_CWORD": str(len(words))},
+    )
+    assert not {"torch", "optuna"} & set(done.stderr.split())
+    return done.stdout.split()
+
+
+def test_bash_completes_commands_and_flags() -> None:
+    assert completed("ex") == ["export"]
+    assert set(completed("predict", "--")) >= {"--run", "--json", "--top-k"}
+
+
+def test_the_completion_script_is_one_for_bash() -> None:
+    detected = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}  # not whatever runs the tests
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv(*detected.popitem())
+        result = CliRunner().invoke(app, ["--show-completion", "bash"], prog_name="nas")
+    assert result.exit_code == 0
+    assert "_NAS_COMPLETE=complete_bash" in result.stdout
+    check = ["bash", "-n"]
+    subprocess.run(check, input=result.stdout, text=True, check=True)
 
 
 def test_the_version_is_printed() -> None:

@@ -1,8 +1,11 @@
-"""Every command of the README and of the configs' heads runs, with fewer trials and pictures."""
+"""Every command of README, tutorial and configs runs, with fewer trials and pictures."""
 
 import re
 import shlex
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,20 +13,33 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from made_trained import trained_run
 from nas_cifar10.cli import app
+from nas_cifar10.runs import RunFolder
 
 ROOT = Path(__file__).parents[1]
 FEWER = ["search.trials=2", "search.cohort=2", "training.epochs=1", "retrain.epochs=1"]
 FEWER += ["training.precision=fp32", "training.threads=1", "search.sampler.startup_trials=1"]
 CIFAR = ["data.source=image_folder", f"data.root={ROOT / 'data/cifar'}", "data.limit=200"]
+TRAINING = {"run", "search", "retrain", "validate"}
+AFTER_A_RUN = {"predict", "export", "report", "retrain", "dashboard"}
 SCRIPTS = {"bash scripts/quickstart.sh", "bash scripts/test.sh"}
 
 
-def readme_commands() -> list[str]:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
-    lines = [line.partition("#")[0].strip() for block in blocks for line in block.splitlines()]
+def blocks(page: str) -> list[tuple[str, str]]:
+    """Return the language and the text of every block that is to be run."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(r"```(bash|python)\n(.*?)```", text, flags=re.DOTALL)
+
+
+def commands_of(block: str) -> list[str]:
+    lines = [line.partition("#")[0].strip() for line in block.splitlines()]
     return [line for line in lines if line and not line.startswith("source ")]
+
+
+def readme_commands() -> list[str]:
+    found = [block for language, block in blocks("README.md") if language == "bash"]
+    return [command for block in found for command in commands_of(block)]
 
 
 def config_commands() -> list[str]:
@@ -48,6 +64,9 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for number in range(12):
             pixels = noise.integers(0, 256, (24, 20, 3), np.uint8)
             Image.fromarray(pixels).save(folder / f"{number}.png")
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "photos/1.png")
+    Image.fromarray(pixels).save(tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -66,7 +85,10 @@ def needs_cifar(command: str) -> bool:
 def run(command: str) -> None:
     words = shlex.split(command)
     assert words[0] == "nas"
-    overrides = [] if words[1] == "data" else FEWER
+    if words[1] == "dashboard":
+        look_at_dashboard(words)
+        return
+    overrides = FEWER if words[1] in TRAINING else []
     if needs_cifar(command):
         overrides = [*overrides, *CIFAR]
     words += [word for override in overrides for word in ("--set", override)]
@@ -74,9 +96,47 @@ def run(command: str) -> None:
     assert result.exit_code == 0, result.output
 
 
+def look_at_dashboard(words: list[str]) -> None:
+    """Start it on a free port, and end it as a person does."""
+    command = [sys.executable, "-m", "nas_cifar10", *words[1:], "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("http://127.0.0.1:")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return trained_run(tmp_path_factory.mktemp("trained"))
+
+
 @pytest.mark.parametrize("command", [c for c in COMMANDS if not needs_cifar(c)])
-def test_a_documented_command_runs(checkout: Path, command: str) -> None:
+def test_a_documented_command_runs(checkout: Path, trained: RunFolder, command: str) -> None:
+    if shlex.split(command)[1] in AFTER_A_RUN:
+        shutil.copytree(trained.root, checkout / "outputs/trained")
     run(command)
+
+
+def test_the_tutorial_runs_from_top_to_bottom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime", reason="the extra [export] is not installed")
+    pytest.importorskip("optuna_dashboard", reason="the extra [dashboard] is not installed")
+    monkeypatch.chdir(tmp_path)
+    seen = set()
+    for language, block in blocks("docs/tutorial.md"):
+        if language == "python":
+            subprocess.run([sys.executable, "-W", "error", "-c", block], check=True)
+        for command in commands_of(block) if language == "bash" else ():
+            run(command)
+            seen.add(shlex.split(command)[1])
+    assert seen >= {"init", "validate", "data", "search", "run", "report", "predict", "export"}
+    assert (tmp_path / "outputs/quickstart/retrain/model.onnx").is_file()
 
 
 @pytest.mark.cifar

@@ -20,7 +20,6 @@ from nas_cifar10.interrupts import Interrupted
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="A YAML file in; a searched, retrained and honestly measured image classifier out.",
@@ -49,6 +48,8 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="check, count and estima
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="say more on stderr")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress on stderr")]
+Port = Annotated[int, typer.Option("--port", help="where to listen; 0: any free port")]
+TopK = Annotated[int | None, typer.Option("--top-k", metavar="K", help="classes to show [3]")]
 TrialNumber = Annotated[int | None, typer.Option("--trial", help="this trial, not the best")]
 
 
@@ -223,3 +224,60 @@ def data(config: NeededConfig, overrides: Overrides = None, as_json: Json = Fals
     from nas_cifar10 import cli_train, config_file
 
     cli_train.describe_data(config_file.load(config, overrides or ()), as_json=as_json)
+
+
+@app.command()
+@_explained
+def predict(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="files or folders")],
+    run_dir: RunDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object a line")] = False,
+    top_k: TopK = None,
+) -> None:
+    """Ask the retrained model what is on pictures."""
+    from nas_cifar10 import cli_place
+
+    place = cli_place.locate(run_dir, None, None)
+    from nas_cifar10 import cli_model
+
+    cli_model.predict(place.run, images, top_k, as_json=as_json)
+
+
+@app.command()
+@_explained
+def export(
+    form: Annotated[str, typer.Option("--format", metavar="onnx|pt2", help="ONNX or torch.export")],
+    run_dir: RunDir = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="where to")] = None,
+) -> None:
+    """Write the retrained model as one checked file."""
+    from nas_cifar10 import cli_place
+
+    place = cli_place.locate(run_dir, None, None)
+    from nas_cifar10 import cli_model
+
+    cli_model.export(place.run, form, out)
+
+
+@app.command()
+@_explained
+def init(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="which config")] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="where to")] = None,
+) -> None:
+    """Copy a commented config, or list them."""
+    from nas_cifar10 import cli_start
+
+    cli_start.init(name, out)
+
+
+@app.command()
+@_explained
+def dashboard(run_dir: RunDir = None, port: Port = 8080) -> None:
+    """Show the study in a browser, until Ctrl-C."""
+    from nas_cifar10 import cli_place
+
+    place = cli_place.locate(run_dir, None, None)
+    from nas_cifar10 import cli_start
+
+    cli_start.dashboard(place, port)

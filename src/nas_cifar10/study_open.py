@@ -44,7 +44,7 @@ def create_study(database: Database, name: str, facts: Facts) -> Study:
 
 def _create(database: Database, name: str, facts: Facts) -> None:
     with database.explained(StorageInternalError):
-        storage = _storage(database)
+        storage = open_storage(database)
         # A study without facts and trials is one whose creation was cut off.
         study = optuna.create_study(
             storage=storage, study_name=name, direction="maximize", load_if_exists=True
@@ -69,7 +69,7 @@ def find_study(database: Database, name: str | None) -> Study | None:
         return None
     database.check_is_study()
     with database.explained(StorageInternalError):
-        storage = _storage(database)
+        storage = open_storage(database)
         name = name or _only(optuna.get_all_study_names(storage), database)
         if name not in optuna.get_all_study_names(storage):
             return None
@@ -102,7 +102,7 @@ def open_study(database: Database, name: str | None) -> Study:
     if database.path is not None and not database.path.exists():
         raise MissingInputError(f"{database}: no such study database")
     with database.explained(StorageInternalError):
-        names = sorted(optuna.get_all_study_names(_storage(database)))
+        names = sorted(optuna.get_all_study_names(open_storage(database)))
     if name is None or not names:
         raise MissingInputError(f"{database}: holds no study")
     raise ConfigError(f"--study: {database} holds {', '.join(map(repr, names))}, got {name!r}")
@@ -112,10 +112,16 @@ def delete_study(database: Database, name: str) -> None:
     """Remove a study and its trials from a database, if they are there."""
     if find_study(database, name) is not None:
         with database.explained(StorageInternalError):
-            optuna.delete_study(storage=_storage(database), study_name=name)
+            optuna.delete_study(storage=open_storage(database), study_name=name)
 
 
-def _storage(database: Database) -> optuna.storages.RDBStorage:
+def open_storage(database: Database) -> optuna.storages.RDBStorage:
+    """Open what studies are kept in.
+
+    Raises:
+        BadDataError: its tables are those of another version of Optuna.
+        StorageError: it cannot be reached or read.
+    """
     url, arguments = database.engine()
     with database.explained(RuntimeError):  # tables of another version of Optuna
         return optuna.storages.RDBStorage(url, engine_kwargs=arguments)
