@@ -4,10 +4,12 @@ Run by `export` as `python -m nas_cifar10.export_check FORMAT FILE N C H W`; rea
 uint8 from stdin and writes (N, classes) float32 to stdout. Imports nothing of this project.
 """
 
+import io
 import itertools
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +57,8 @@ FORMATS = {"onnx": onnx, "pt2": pt2}
 def main(form: str, path: str, shape: tuple[int, ...]) -> None:
     """Answer every picture: the first alone, then whole batches and what is left over."""
     images = np.empty(shape, np.uint8)
-    if sys.stdin.buffer.readinto(images.data.cast("B")) != images.size:
+    stdin = cast(io.BufferedReader, sys.stdin.buffer)
+    if stdin.readinto(images.data.cast("B")) != images.size:
         raise ValueError(f"needs {images.size:,} bytes of pictures, got fewer")
     ask = FORMATS[form](path)
     starts = [0, *range(1, len(images), BATCH), len(images)]
