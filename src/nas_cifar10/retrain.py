@@ -7,6 +7,7 @@ import io
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,11 @@ from nas_cifar10.data.split import DataSet
 from nas_cifar10.epochs import Epoch, Scores
 from nas_cifar10.errors import BadDataError, NasError, StateError
 from nas_cifar10.networks.build import build
+from nas_cifar10.reading import read_bytes
 from nas_cifar10.runs import (
     RetrainFolder,
     RunFolder,
+    cannot_write,
     read_json,
     write_atomic,
     write_csv,
@@ -37,7 +40,7 @@ from nas_cifar10.segment import (
     Pictures,
     Segment,
     belongs,
-    epochs_in,
+    epochs_before,
     load_state,
     train_segment,
     weights,
@@ -49,6 +52,7 @@ from nas_cifar10.training import metrics
 from nas_cifar10.training.engine import evaluate
 from nas_cifar10.training.memory import keep_freed_memory
 from nas_cifar10.training.precision import stored_device
+from nas_cifar10.training.saved import load_saved
 
 log = logging.getLogger(__name__)
 
@@ -140,32 +144,43 @@ def _segment(job: Job, stop: int) -> Segment:
 def _start_over(job: Job) -> tuple[None, tuple[Epoch, ...]]:
     for path in vars(job.folder).values():
         if path != job.folder.root:
-            path.unlink(missing_ok=True)
+            _remove(path)
     return None, ()
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def _resume_point(job: Job) -> tuple[bytes | None, tuple[Epoch, ...]]:
     if not job.folder.checkpoint.exists():
         return _start_over(job)
     try:
-        checkpoint = job.folder.checkpoint.read_bytes()
-        state = load_state(checkpoint)
+        checkpoint = read_bytes(job.folder.checkpoint)
+        epochs = _epochs_before(job, checkpoint)
     except BadDataError as error:
         log.warning("the retrain starts over: %s", error)
         return _start_over(job)
-    if not belongs(_segment(job, 0), state):
-        raise StateError(
-            f"{job.folder.root}: holds the retrain of another trial, or of other pictures "
-            f"(retrain.monitor decides whether validation is trained on); "
-            f"leave out --resume to start over"
-        )
-    epochs = tuple(epochs_in(state))
     if len(epochs) > job.config.retrain.epochs:
         raise StateError(
             f"{job.folder.root}: has {len(epochs)} epochs already, more than retrain.epochs = "
             f"{job.config.retrain.epochs}; leave out --resume to start over"
         )
     return checkpoint, epochs
+
+
+def _epochs_before(job: Job, checkpoint: bytes) -> tuple[Epoch, ...]:
+    if not belongs(_segment(job, 0), load_state(checkpoint)):
+        raise StateError(
+            f"{job.folder.root}: holds the retrain of another trial, or of other pictures "
+            f"(retrain.monitor decides whether validation is trained on); "
+            f"leave out --resume to start over"
+        )
+    pictures = _pictures(job)
+    return epochs_before(_segment(job, 0), checkpoint, pictures.shape, pictures.num_classes)
 
 
 def _write_history(job: Job, epochs: tuple[Epoch, ...]) -> None:
@@ -230,14 +245,16 @@ def read_model(folder: RetrainFolder) -> tuple[Architecture, dict[str, Tensor]]:
     """Read what model.json and model.pt say, running nothing they hold.
 
     Raises:
-        BadDataError: model.pt is damaged.
+        BadDataError: one of them is damaged.
     """
-    described = read_json(folder.description)
-    candidate = Candidate.from_json({"architecture": described["architecture"]})
     try:
-        state: dict[str, Tensor] = torch.load(folder.model, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file makes its reader stumble in any way there is
-        raise BadDataError(f"{folder.model}: damaged: {type(error).__name__}") from error
+        described = read_json(folder.description)["architecture"]
+        candidate = Candidate.from_json({"architecture": described})
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadDataError(f"{folder.description}: damaged: it names no architecture") from error
+    state = load_saved(read_bytes(folder.model), str(folder.model))
+    if not isinstance(state, dict) or not all(isinstance(t, Tensor) for t in state.values()):
+        raise BadDataError(f"{folder.model}: damaged: it holds something else than weights")
     return candidate.architecture, state
 
 
