@@ -198,13 +198,13 @@ def observed(act: Callable[[], None], log: Path, seconds: int = 60) -> Ended:
         act()
 
     give_back_memory()  # or else it would have some to grow into
-    before = _status("VmRSS")
+    small = os.wait4(fork(lambda: None), 0)[2].ru_maxrss
     _, status, used = os.wait4(fork(limited), 0)
     return Ended(
         os.waitstatus_to_exitcode(status),
         log.read_text(errors="replace"),
         used.ru_utime + used.ru_stime,
-        (used.ru_maxrss - before) / 1024,
+        (used.ru_maxrss - small) / 1024,
     )
 
 
@@ -224,19 +224,19 @@ def limit_memory(megabytes: int) -> None:
 
 def by_itself(folder: Path, *words: str, before: tuple[str, ...] = ()) -> Ended:
     """Run the command in a process that has nothing of this one's."""
-    process = subprocess.Popen(
-        [*before, sys.executable, "-m", "nas_cifar10", *words],
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stderr is not None
-    said = process.stderr.read().decode()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    process.stderr.close()
-    cpu_seconds = used.ru_utime + used.ru_stime
-    return Ended(process.returncode, said, cpu_seconds, used.ru_maxrss / 1024)
+    command = [*before, sys.executable, "-m", "nas_cifar10", *words]
+    started = [sys.executable, "-c", _MEASURED, *command]  # or else this one's size would count
+    done = subprocess.run(started, cwd=folder, capture_output=True, text=True, check=False)
+    code, cpu_seconds, kilobytes = done.stdout.splitlines()[-1].split()
+    return Ended(int(code), done.stderr, float(cpu_seconds), int(kilobytes) / 1024)
+
+
+_MEASURED = """
+import os, resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(code, used.ru_utime + used.ru_stime, used.ru_maxrss)
+"""
 
 
 def _status(name: str) -> int:

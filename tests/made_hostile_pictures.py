@@ -24,18 +24,25 @@ def _tiff(entries: list[tuple[int, int, int, int]], following: int = 0) -> bytes
     )
 
 
+# An EXIF directory with nothing but an orientation: turned by a quarter.
+TURNED = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
+
+
 def bombs() -> dict[str, Callable[[], bytes]]:
     """Return small pictures that unpack to much, by file name."""
 
     def zeros() -> bytes:
         return zlib.compress(bytes(2**26), 9)
 
+    def blank(side: int) -> bytes:
+        return zlib.compress(bytes((3 * side + 1) * side), 9)
+
     return {
         "text.png": lambda: png(6, 6, zTXt=b"a\0\0" + zeros()),
         "profile.png": lambda: png(6, 6, iCCP=b"a\0\0" + zeros()),
         "pixels.png": lambda: png(6, 6, zeros()),
-        "plain.png": lambda: png(9000, 9000, zlib.compress(bytes(27_001 * 9000), 9)),
-        "clear.png": lambda: png(9000, 9000, zlib.compress(bytes(27_001 * 9000), 9), tRNS=bytes(6)),
+        "turned.png": lambda: png(6780, 6780, blank(6780), eXIf=TURNED),
+        "clear.png": lambda: png(4790, 4790, blank(4790), tRNS=bytes(6)),
     }
 
 
@@ -45,8 +52,9 @@ def pictures() -> dict[str, bytes]:
     small = [(256, 4, 1, 8), (257, 4, 1, 8), (258, 3, 1, 8), (262, 3, 1, 1)]
     riff = b"RIFF" + struct.pack("<I", 30) + b"WEBPVP8X" + struct.pack("<I", 10)
     return {
-        "wide.png": png(89_000_000, 1),
-        "tall.png": png(1, 89_000_000),
+        "wide.png": png(46_000_000, 1),
+        "tall.png": png(1, 46_000_000),
+        "long.png": png(46, 1_000_000),
         "none.png": png(0, 0),
         "largest.png": png(2**31 - 1, 2**31 - 1),
         "too little.png": png(5000, 5000, zlib.compress(bytes(9))),

@@ -32,13 +32,17 @@ pytestmark = [
 CONFIG = """\
 name: tiny
 data: {source: %s, root: %s}
-space: {depth: [1, 2], channels: [4, 8], kernel_size: 3}
+space:
+  depth: [1, 2]
+  channels: [4, 8]
+  kernel_size: 3
+  training: {learning_rate: {low: 1e-3, high: 1e-2}}
 training: {epochs: 3, batch_size: 32, precision: fp32, threads: 1}
 search: {trials: 3, cohort: 3, schedule: {name: none}, sampler: {name: random}}
 retrain: {epochs: 3}
 """
 DIGITS = CONFIG.replace("root: %s", "limit: 100") % "digits"
-A_COMMAND = 400  # megabytes that a fresh process takes once torch is imported
+A_COMMAND = 640  # megabytes that a fresh process takes once all is imported
 
 
 def cifar(folder: Path) -> None:
@@ -236,7 +240,7 @@ def leading_out(name: str) -> Spoil:
 
 
 CASES = cases()
-SHOWN = CASES if FULL else CASES[:: len(CASES) // 60]
+SHOWN = CASES if FULL else CASES[5 :: len(CASES) // 30]
 
 
 @pytest.fixture(scope="module")
@@ -334,7 +338,7 @@ def is_as_if_whole(feed: str, folder: Path, finished: Path) -> None:
 
 
 BY_ITSELF = (
-    "picture: plain.png",
+    "picture: turned.png",
     "picture: clear.png",
     "samples: an unpacked 300 MB",
     "checkpoint: unpacks to 300 MB",
@@ -342,8 +346,10 @@ BY_ITSELF = (
     "environment: a link to what never ends",
 )
 
+ALONE = [case for case in CASES if str(case) in BY_ITSELF]
 
-@pytest.mark.parametrize("case", [case for case in CASES if str(case) in BY_ITSELF], ids=str)
+
+@pytest.mark.parametrize("case", ALONE if FULL else ALONE[-2:], ids=str)
 def test_a_process_of_its_own_stays_below_a_gigabyte_and_ten_seconds(
     templates: Path, tmp_path: Path, tally: Tally, case: Case
 ) -> None:
