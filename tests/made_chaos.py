@@ -14,6 +14,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -27,10 +28,11 @@ import pytest
 import torch
 
 from made_search import begin, digits, pictures, place_in, take_up
-from made_study import made_config, made_facts
+from made_study import made_config, made_facts, made_study, play
 from nas_cifar10 import interrupts
 from nas_cifar10.__main__ import main
 from nas_cifar10.config import Config
+from nas_cifar10.database import Database
 from nas_cifar10.epochs import Epoch, Scores
 from nas_cifar10.errors import NasError
 from nas_cifar10.interrupts import Interrupted
@@ -134,8 +136,21 @@ def whole_job(folder: Path, within: AbstractContextManager[None] | None = None) 
             pass
 
 
+@functools.cache
+def _warmed_up() -> None:
+    """Let this process learn how to read a study, which each forked one would take a second for."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "study.db"
+        play(made_study(path, made_config()), 5)
+        study = find_study(Database(path=path), "made")
+        assert study is not None
+        study.trials()
+        study.importances()
+
+
 def fork(act: Callable[[], None]) -> int:
     """Start a process of its own group that does one thing; return its number."""
+    _warmed_up()
     sys.stdout.flush()
     pid = os.fork()
     if pid:

@@ -1,5 +1,6 @@
 """Thousands of generated configs: each is read, or refused with exit code 2, key and line."""
 
+import copy
 import random
 import re
 from pathlib import Path
@@ -58,12 +59,12 @@ def spoilt(generator: random.Random) -> tuple[bytes, set[str]]:
             section = section[name]
         what = generator.random()
         if what < 0.6:
-            section[key] = generator.choice(VALUES)
+            section[key] = copy.deepcopy(generator.choice(VALUES))  # or else YAML names it once
         elif what < 0.8:
             del section[key]
         else:
             key += generator.choice("sx_")
-            section[key] = generator.choice(VALUES)
+            section[key] = copy.deepcopy(generator.choice(VALUES))
         changed.add(".".join((*above, key)))
         if not values:
             break

@@ -149,9 +149,9 @@ def test_memory_that_runs_out_anywhere_in_training_is_told_as_such(tally: Tally)
 
 def test_a_search_goes_on_after_a_trial_that_ran_out_of_memory(tmp_path: Path) -> None:
     config = config_of(
-        "space={depth: 2, channels: [4, 4096], kernel_size: 31}",
+        "space={depth: [1, 2], channels: 4096, kernel_size: 31}",
         "search.sampler.name=exhaustive",
-        "search.trials=4",
+        "search.trials=2",
         "training.epochs=1",
     )
 
@@ -160,7 +160,6 @@ def test_a_search_goes_on_after_a_trial_that_ran_out_of_memory(tmp_path: Path) -
         search(tmp_path, config)
 
     assert outcome(limited) == 0
-    trials = reopen(place_in(tmp_path)).trials()
-    reasons = {trial.reason for trial in trials if trial.state == "failed"}
-    assert reasons == {"out of memory"}
-    assert any(trial.state == "complete" for trial in trials)
+    small, large = reopen(place_in(tmp_path)).trials()  # the large one is trained first
+    assert (large.state, large.reason) == ("failed", "out of memory")
+    assert small.state == "complete"

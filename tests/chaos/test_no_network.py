@@ -37,8 +37,6 @@ def test_search_retrain_and_report_need_no_network(tmp_path: Path) -> None:
     done = by_itself(tmp_path, "run", "--config", "tiny.yaml", "--run", "out", before=before)
     assert done.code == 0, done.said
     assert json.loads((tmp_path / "out" / "retrain" / "metrics.json").read_text())["test"]
-    again = by_itself(tmp_path, "run", "--run", "out", "--resume", before=before)
-    assert again.code == 0, again.said
 
 
 def test_pictures_that_are_not_there_are_named_without_a_network(tmp_path: Path) -> None:
