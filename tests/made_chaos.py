@@ -18,7 +18,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGKILL, Signals
@@ -325,8 +325,9 @@ def under_fire(
                 break
             victims = children(pid) if kill_workers else []
             if victims:
-                os.kill(generator.choice(victims), SIGKILL)
-                told.workers_killed += 1
+                with suppress(ProcessLookupError):  # it ended by itself just now
+                    os.kill(generator.choice(victims), SIGKILL)
+                    told.workers_killed += 1
         told.codes.append(os.waitstatus_to_exitcode(status))
         end = time.monotonic() + 10
         while alive(pid):
