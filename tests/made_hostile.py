@@ -285,7 +285,7 @@ JSON: dict[str, Spoil] = {
 def arrays() -> dict[str, Spoil]:
     """Return what may stand in place of pictures.npz."""
 
-    def npz(compression: int = zipfile.ZIP_STORED, **members: bytes) -> bytes:
+    def npz(compression: int = zipfile.ZIP_STORED, /, **members: bytes) -> bytes:
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", compression) as archive:
             for name, content in members.items():
@@ -316,7 +316,7 @@ def arrays() -> dict[str, Spoil]:
         ),
         "no archive": lambda c: npy("(2, 8, 8, 1)", data=bytes(128)),
         "a bare pickle": lambda c: pickle.dumps(_calls(c)["os.system"]),
-        "names that lead away": lambda c: npz(**{"../../escaped": labels}),
+        "names that lead away": lambda c: npz(zipfile.ZIP_STORED, **{"../../escaped": labels}),
         "nothing": lambda c: b"",
         "noise": lambda c: noise(5000),
     }
@@ -395,8 +395,9 @@ def tampered(script: str, *values: object) -> Spoil:
 def _wrong_attributes() -> dict[str, Spoil]:
     change = "UPDATE {}_user_attributes SET value_json = ? WHERE key = ?"
     wrong = ("null", "1", '"x"', "[]", "{}", "[[1]]", "{", "NaN", '{"state": "asleep"}')
-    valid = {("parameters", "1"), ("macs", "1"), ("repeats", "null"), ("repeats", "1")}
-    keys = ("candidate", "kind", "parameters", "macs", "repeats", "epochs", "outcome")
+    valid = {("parameters", "1"), ("macs", "1"), ("layers", "[]")}
+    valid |= {("repeats", "null"), ("repeats", "1")}
+    keys = ("candidate", "kind", "parameters", "macs", "layers", "repeats", "epochs", "outcome")
     found = {
         f"{key} {value}": tampered(change.format("trial"), value, key)
         for key in keys
