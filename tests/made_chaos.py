@@ -28,11 +28,10 @@ import pytest
 import torch
 
 from made_search import begin, digits, pictures, place_in, take_up
-from made_study import made_config, made_facts, made_study, play
+from made_study import made_config, made_facts
 from nas_cifar10 import interrupts
 from nas_cifar10.__main__ import main
 from nas_cifar10.config import Config
-from nas_cifar10.database import Database
 from nas_cifar10.epochs import Epoch, Scores
 from nas_cifar10.errors import NasError
 from nas_cifar10.interrupts import Interrupted
@@ -138,14 +137,9 @@ def whole_job(folder: Path, within: AbstractContextManager[None] | None = None) 
 
 @functools.cache
 def _warmed_up() -> None:
-    """Let this process learn how to read a study, which each forked one would take a second for."""
+    """Let this process do all once: each forked one would take seconds to load what it takes."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "study.db"
-        play(made_study(path, made_config()), 5)
-        study = find_study(Database(path=path), "made")
-        assert study is not None
-        study.trials()
-        study.importances()
+        whole_job(Path(folder))
 
 
 def fork(act: Callable[[], None]) -> int:
