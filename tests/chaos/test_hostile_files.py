@@ -240,7 +240,7 @@ def leading_out(name: str) -> Spoil:
 
 
 CASES = cases()
-SHOWN = CASES if FULL else CASES[5 :: len(CASES) // 30]
+SHOWN = CASES if FULL else CASES[5 :: len(CASES) // 20]
 
 
 @pytest.fixture(scope="module")

@@ -82,7 +82,7 @@ def same(one: RunFolder, other: RunFolder) -> bool:
     )
 
 
-@pytest.mark.parametrize("number", range(counts(short=6, full=200)))
+@pytest.mark.parametrize("number", range(counts(short=4, full=200)))
 def test_stopped_at_a_random_instant_it_says_how_to_go_on(
     straight: tuple[RunFolder, float],
     tmp_path: Path,
