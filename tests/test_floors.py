@@ -22,6 +22,7 @@ FLOORS = [
         "errors",
         "interrupts",
         "place",
+        "reading",
         "runs",
         "starters",
         "yaml_text",

@@ -7,6 +7,7 @@ import io
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,11 @@ from nas_cifar10.data.split import DataSet
 from nas_cifar10.epochs import Epoch, Scores
 from nas_cifar10.errors import BadDataError, NasError, StateError
 from nas_cifar10.model import network_with, probabilities, read_model
+from nas_cifar10.reading import read_bytes
 from nas_cifar10.runs import (
     RetrainFolder,
     RunFolder,
+    cannot_write,
     write_atomic,
     write_csv,
     write_json,
@@ -38,7 +41,7 @@ from nas_cifar10.segment import (
     Pictures,
     Segment,
     belongs,
-    epochs_in,
+    epochs_before,
     load_state,
     train_segment,
     weights,
@@ -139,32 +142,43 @@ def _segment(job: Job, stop: int) -> Segment:
 def _start_over(job: Job) -> tuple[None, tuple[Epoch, ...]]:
     for path in vars(job.folder).values():
         if path != job.folder.root:
-            path.unlink(missing_ok=True)
+            _remove(path)
     return None, ()
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def _resume_point(job: Job) -> tuple[bytes | None, tuple[Epoch, ...]]:
     if not job.folder.checkpoint.exists():
         return _start_over(job)
     try:
-        checkpoint = job.folder.checkpoint.read_bytes()
-        state = load_state(checkpoint)
+        checkpoint = read_bytes(job.folder.checkpoint)
+        epochs = _epochs_before(job, checkpoint)
     except BadDataError as error:
         log.warning("the retrain starts over: %s", error)
         return _start_over(job)
-    if not belongs(_segment(job, 0), state):
-        raise StateError(
-            f"{job.folder.root}: holds the retrain of another trial, or of other pictures "
-            f"(retrain.monitor decides whether validation is trained on); "
-            f"leave out --resume to start over"
-        )
-    epochs = tuple(epochs_in(state))
     if len(epochs) > job.config.retrain.epochs:
         raise StateError(
             f"{job.folder.root}: has {len(epochs)} epochs already, more than retrain.epochs = "
             f"{job.config.retrain.epochs}; leave out --resume to start over"
         )
     return checkpoint, epochs
+
+
+def _epochs_before(job: Job, checkpoint: bytes) -> tuple[Epoch, ...]:
+    if not belongs(_segment(job, 0), load_state(checkpoint)):
+        raise StateError(
+            f"{job.folder.root}: holds the retrain of another trial, or of other pictures "
+            f"(retrain.monitor decides whether validation is trained on); "
+            f"leave out --resume to start over"
+        )
+    pictures = _pictures(job)
+    return epochs_before(_segment(job, 0), checkpoint, pictures.shape, pictures.num_classes)
 
 
 def _write_history(job: Job, epochs: tuple[Epoch, ...]) -> None:

@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 from nas_cifar10.config import TrainingConfig
 from nas_cifar10.data.loader import Part, batches, shuffled_batches
 from nas_cifar10.data.split import DataSet
-from nas_cifar10.epochs import Epoch, Scores
+from nas_cifar10.epochs import Epoch, Scores, in_order
 from nas_cifar10.errors import BadDataError
 from nas_cifar10.networks.build import build, initialise
 from nas_cifar10.space.candidate import Candidate
@@ -27,6 +27,7 @@ from nas_cifar10.training import metrics
 from nas_cifar10.training.engine import DivergedError, Outputs, evaluate, train_epochs
 from nas_cifar10.training.optim import OPTIMIZERS
 from nas_cifar10.training.precision import is_out_of_memory
+from nas_cifar10.training.saved import load_saved
 
 SEARCH, RETRAIN, RETRAIN_TRAIN_ONLY = 0, 1, 2
 _INITIAL = 0  # epochs count from 1, so 0 is free to seed the first weights
@@ -181,7 +182,11 @@ def _prepare(
     network = build(segment.candidate.architecture, pictures.shape, pictures.num_classes)
     initialise(network, _seed(segment, _INITIAL))
     network.to(pictures.train.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stub lacks this form
-    return network, OPTIMIZERS[training.optimizer](network.parameters(), training.learning_rate)
+    return network, _optimizer(training, network)
+
+
+def _optimizer(training: TrainingConfig, network: nn.Module) -> Optimizer:
+    return OPTIMIZERS[training.optimizer](network.parameters(), training.learning_rate)
 
 
 def _measure(
@@ -220,7 +225,9 @@ def load_state(checkpoint: bytes) -> dict[str, Any]:
     digest, content = checkpoint[:32], checkpoint[32:]
     if hashlib.sha256(content).digest() != digest:
         raise BadDataError("checkpoint: damaged, its checksum differs")
-    state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    state = load_saved(content, "checkpoint")
+    if not isinstance(state, dict) or not state.keys() >= {"belongs_to", "epochs"}:
+        raise BadDataError("checkpoint: damaged, it is no checkpoint")
     return state
 
 
@@ -230,9 +237,46 @@ def _restore(
     state = load_state(checkpoint)
     if not belongs(segment, state):
         raise BadDataError("checkpoint: belongs to another trial")
-    network.load_state_dict(state["network"])
-    optimizer.load_state_dict(state["optimizer"])
-    return epochs_in(state)
+    try:
+        network.load_state_dict(state["network"])
+        _check_groups(optimizer, state["optimizer"])
+        optimizer.load_state_dict(state["optimizer"])
+        _check_moments(optimizer)
+        return epochs_in(state)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise BadDataError("checkpoint: damaged, it does not fit its network") from error
+
+
+def _check_groups(optimizer: Optimizer, stored: dict[str, Any]) -> None:
+    """Check what torch takes as it comes: the optimizer's settings."""
+    groups = [group.keys() for group in optimizer.state_dict()["param_groups"]]
+    if [group.keys() for group in stored["param_groups"]] != groups:
+        raise ValueError("other settings")
+
+
+def _check_moments(optimizer: Optimizer) -> None:
+    """Check what torch takes as it comes: the shape of what the optimizer remembers."""
+    for parameter, moments in optimizer.state.items():
+        for value in moments.values():
+            if isinstance(value, Tensor) and value.ndim and value.shape != parameter.shape:
+                raise ValueError("other shapes")
+
+
+def epochs_before(
+    segment: Segment, checkpoint: bytes, shape: tuple[int, int, int], num_classes: int
+) -> tuple[Epoch, ...]:
+    """Return the epochs after which a stored checkpoint stands, if training can go on from it.
+
+    Args:
+        shape: C, H, W of one picture.
+
+    Raises:
+        BadDataError: it is damaged or belongs to something else.
+    """
+    network = build(segment.candidate.architecture, shape, num_classes)
+    return tuple(_restore(segment, checkpoint, network, _optimizer(merged(segment), network)))
 
 
 def belongs(segment: Segment, state: dict[str, Any]) -> bool:
@@ -242,7 +286,7 @@ def belongs(segment: Segment, state: dict[str, Any]) -> bool:
 
 def epochs_in(state: dict[str, Any]) -> list[Epoch]:
     """Return the epochs a checkpoint's content stands after."""
-    return [Epoch.from_json(values) for values in state["epochs"]]
+    return list(in_order(state["epochs"]))
 
 
 def _identity(segment: Segment) -> str:
