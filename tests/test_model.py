@@ -93,5 +93,5 @@ def test_a_description_that_is_no_mapping_is_refused(folder: RetrainFolder) -> N
 
 def test_weights_of_another_network_are_refused(folder: RetrainFolder) -> None:
     changed(folder, class_names=["a", "b", "c"])
-    with pytest.raises(BadDataError, match=r"model\.pt: damaged: RuntimeError"):
+    with pytest.raises(BadDataError, match=r"model\.pt: damaged: "):
         read_model(folder)

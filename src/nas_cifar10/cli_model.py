@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nas_cifar10.cli_output import print_table
-from nas_cifar10.data.text import one_line
+from nas_cifar10.data.text import harmless, one_line
 from nas_cifar10.errors import BadDataError
 from nas_cifar10.export import FORMATS, check_needed, export_model, pictures_of_run
 from nas_cifar10.model import Model, read_model
@@ -41,7 +41,7 @@ def predict(run: RunFolder, paths: Sequence[Path], top: int | None, *, as_json: 
     while some := list(itertools.islice(answers, ROWS_A_TABLE)):
         bad = [answer for answer in some if answer.reason is not None]
         for answer in bad:
-            print(f"{one_line(answer.path)}: {answer.reason}", file=sys.stderr)
+            print(harmless(f"{one_line(answer.path)}: {answer.reason}"), file=sys.stderr)
         num_bad += len(bad)
         show([answer for answer in some if answer.reason is None])
     if num_bad:
@@ -87,7 +87,7 @@ def _cells(answer: Answer) -> list[Text]:
     cells = [one_line(answer.path), one_line(label), f"{share:.4f}"]
     if others:
         cells.append(", ".join(f"{one_line(name)} {rest:.4f}" for name, rest in others))
-    return [Text(cell) for cell in cells]
+    return [Text(harmless(cell)) for cell in cells]
 
 
 def export(run: RunFolder, form: str, out: Path | None) -> None:

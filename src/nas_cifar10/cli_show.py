@@ -13,6 +13,7 @@ from rich.text import Text
 
 from nas_cifar10 import interrupts, views
 from nas_cifar10.cli_output import UNBROKEN
+from nas_cifar10.data.text import harmless
 from nas_cifar10.place import Place
 from nas_cifar10.runs import is_held
 from nas_cifar10.study import Study
@@ -79,7 +80,7 @@ def _screen(study: Study, trials: Sequence[Trial], most: int | None) -> Group:
         table.add_row(*_cells(study, trial), style=_STATES.get(trial.state, ""))
     left_out = len(ranked[most:]) if most is not None else 0
     below = [Text(f"and {left_out:,} more")] if left_out else []
-    return Group(Text(_total(study, trials)), table, *below)
+    return Group(Text(harmless(_total(study, trials))), table, *below)
 
 
 def _cells(study: Study, trial: Trial) -> list[str]:

@@ -17,11 +17,10 @@ import made_hostile_pictures as lying
 from made_chaos import FULL, Ended, Tally, by_itself, nas, observed
 from made_cifar10 import ARCHIVE, FOLDER, Made, add, place, trust
 from made_hostile import Spoil
-from made_pictures import cats_and_dogs
+from made_pictures import cats_and_dogs, save
 from made_search import timeless
 from nas_cifar10.data.text import harmless
-from nas_cifar10.model import read_model
-from nas_cifar10.runs import RetrainFolder, RunFolder
+from nas_cifar10.runs import RunFolder
 
 pytestmark = [
     pytest.mark.chaos,
@@ -55,10 +54,6 @@ def cifar(folder: Path) -> None:
     trust(pytest.MonkeyPatch(), made, packed)
 
 
-def model(folder: Path) -> None:
-    read_model(RetrainFolder(folder / "out" / "retrain"))
-
-
 def nothing(folder: Path) -> None:
     """Let the command be the first to look."""
 
@@ -86,6 +81,7 @@ class Feed:
 REFUSED, DONE, EITHER = frozenset({2}), frozenset({0}), frozenset({0, 65})
 ON = ("--run", "out", "--resume", "--json")
 REPORT, DATA = ("report", "--run", "out"), ("data", "--config")
+PREDICT = ("predict", "x.png", "--run", "out")
 READ_STUDY = ("retrain", "--study-db", "out/study.db", "--trial", "99")
 FEEDS = {
     "archive": Feed("archive", f"data/{ARCHIVE}", (*DATA, "cifar.yaml"), before=cifar),
@@ -94,8 +90,8 @@ FEEDS = {
     "config": Feed("pictures", "bad.yaml", ("run", "--config", "bad.yaml"), REFUSED),
     "checkpoint": Feed("searching", "out/trials/1/checkpoint.pt", ("search", *ON), DONE),
     "retrain": Feed("retraining", "out/retrain/checkpoint.pt", ("retrain", *ON), DONE),
-    "model": Feed("finished", "out/retrain/model.pt", (), before=model),
-    "description": Feed("finished", "out/retrain/model.json", (), before=model),
+    "model": Feed("finished", "out/retrain/model.pt", PREDICT),
+    "description": Feed("finished", "out/retrain/model.json", PREDICT),
     "study": Feed("finished", "out/study.db", READ_STUDY),
     "environment": Feed("finished", "out/environment.json", REPORT),
     "resumed": Feed(
@@ -255,6 +251,7 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "cifar.yaml").write_text(CONFIG % ("cifar10", "data"))
         (folder / "pictures.yaml").write_text(CONFIG % ("image_folder", "data"))
         (folder / "digits.yaml").write_text(DIGITS)
+        save(folder / "x.png")
     cats_and_dogs(pictures / "data")
     (archive / "data" / ARCHIVE).write_bytes(Made().packed())
     place(Made(), batches / "data")
