@@ -70,8 +70,10 @@ def find_study(database: Database, name: str | None) -> Study | None:
     database.check_is_study()
     with database.explained(StorageInternalError):
         storage = open_storage(database)
-        name = name or _only(optuna.get_all_study_names(storage), database)
-        if name not in optuna.get_all_study_names(storage):
+        with database.read_as_ours(name or ""):
+            names = optuna.get_all_study_names(storage)
+        name = name or _only(names, database)
+        if name not in names:
             return None
         with database.read_as_ours(name):
             study = optuna.load_study(storage=storage, study_name=name)

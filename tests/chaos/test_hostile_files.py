@@ -41,7 +41,7 @@ search: {trials: 3, cohort: 3, schedule: {name: none}, sampler: {name: random}}
 retrain: {epochs: 3}
 """
 DIGITS = CONFIG.replace("root: %s", "limit: 100") % "digits"
-A_COMMAND = 640  # megabytes that a fresh process takes once all is imported
+A_COMMAND = 600  # megabytes that a fresh process takes once all is imported
 
 
 def cifar(folder: Path) -> None:
@@ -119,6 +119,16 @@ class Case:
         return f"{self.feed}: {self.name}"
 
 
+# What nobody can know to be wrong, what is too large for SQLite, and what is told another way.
+LENIENT: dict[str, set[int]] = {
+    "study: value 7": {2, 65},
+    "study: number 0": {2, 65},
+    "study: a value of 100 MB": {65, 74},
+    "samples: names that lead away": {0, 65},
+    "retrain: packed laughs": {0, 78},
+}
+
+
 def cases() -> list[Case]:
     """Return every hostile file there is."""
     pickles, models, content = hostile.payloads(), hostile.models(), hostile.content_of
@@ -152,7 +162,11 @@ def cases() -> list[Case]:
         "metrics": hostile.JSON,
         "place": {f"a link for {name}": leading_out(name) for name in LINKS},
     }
-    listed = [Case(f, name, spoil) for f, spoils in found.items() for name, spoil in spoils.items()]
+    listed = [
+        Case(feed, name, spoil, codes=LENIENT.get(f"{feed}: {name}"))
+        for feed, spoils in found.items()
+        for name, spoil in spoils.items()
+    ]
     return [*listed, *pictures(), *with_other_codes()]
 
 
@@ -169,7 +183,7 @@ def with_other_codes() -> list[Case]:
     placed, versions = hostile.PLACED, hostile.OTHER_VERSIONS
     return [
         *(Case("study", n, s, codes={2, 65, 74, 78}) for n, s in unnoticed.items()),
-        *(Case("study", name, spoil, codes={65, 74}) for name, spoil in versions.items()),
+        *(Case("study", name, spoil, codes={2, 65, 74}) for name, spoil in versions.items()),
         *(Case("study", name, spoil, codes={65, 66}) for name, spoil in placed.items()),
         *(Case("checkpoint", n, s, codes={0, 73}) for n, s in (placed | hostile.CUTS).items()),
         Case("study", "no study", hostile.tampered("DELETE FROM studies"), codes={66}),
