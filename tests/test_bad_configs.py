@@ -63,6 +63,22 @@ KEYS: dict[str, tuple[str, ...]] = {
         "space.training.batch_size=100001",
         "space.training.batch_size={low: 1.5, high: 3}",
     ),
+    "space.training.weight_decay": (
+        "space.training.weight_decay=-0.1",
+        "space.training.weight_decay=[0, 11]",
+        "space.training.weight_decay={low: 0, high: much}",
+    ),
+    "space.training.label_smoothing": (
+        "space.training.label_smoothing=1.0",
+        "space.training.label_smoothing=[0.1, -0.1]",
+    ),
+    "space.training.translate": ("space.training.translate=1.5", "space.training.translate=-1"),
+    "space.training.cutout": ("space.training.cutout=[8, -8]", "space.training.cutout=1025"),
+    "space.training.colour_jitter": (
+        "space.training.colour_jitter=1.1",
+        "space.training.colour_jitter={low: -0.1, high: 1}",
+    ),
+    "space.training.mixup": ("space.training.mixup=101", "space.training.mixup=x"),
     "training": ("training=", "training=5"),
     "training.epochs": ("training.epochs=0", "training.epochs=10001", "training.epochs=5.0"),
     "training.batch_size": ("training.batch_size=0", "training.batch_size=[32]"),
@@ -71,7 +87,18 @@ KEYS: dict[str, tuple[str, ...]] = {
         "training.learning_rate=.inf",
         "training.learning_rate=1e-3x",
     ),
-    "training.optimizer": ("training.optimizer=sgd", "training.optimizer="),
+    "training.optimizer": ("training.optimizer=lamb", "training.optimizer="),
+    "training.momentum": ("training.momentum=1", "training.momentum=-0.1"),
+    "training.schedule": ("training.schedule=linear", "training.schedule=none"),
+    "training.weight_decay": ("training.weight_decay=-1e-4", "training.weight_decay=11"),
+    "training.bias_factor": ("training.bias_factor=0", "training.bias_factor=1001"),
+    "training.label_smoothing": ("training.label_smoothing=1", "training.label_smoothing=-0.1"),
+    "training.weight_averaging": ("training.weight_averaging=1", "training.weight_averaging=ema"),
+    "training.flip": ("training.flip=true", "training.flip=vertical"),
+    "training.translate": ("training.translate=-1", "training.translate=2.0"),
+    "training.cutout": ("training.cutout=-8", "training.cutout=half"),
+    "training.colour_jitter": ("training.colour_jitter=2", "training.colour_jitter=-0.1"),
+    "training.mixup": ("training.mixup=-1", "training.mixup=101"),
     "training.precision": ("training.precision=fp16", "training.precision=32"),
     "training.threads": ("training.threads=0", "training.threads=all", "training.threads=1025"),
     "search": ("search=", "search=[]"),
@@ -116,6 +143,20 @@ KEYS: dict[str, tuple[str, ...]] = {
         "search.baseline.training.learning_rate=0",
         "search.baseline.training.learning_rate=[1e-3]",
     ),
+    **{
+        f"search.baseline.training.{key}": (
+            f"search.baseline.training.{key}=-1",
+            f"search.baseline.training.{key}=[1]",
+        )
+        for key in (
+            "weight_decay",
+            "label_smoothing",
+            "translate",
+            "cutout",
+            "colour_jitter",
+            "mixup",
+        )
+    },
     "search.baseline.training.batch_size": (
         "search.baseline.training.batch_size=0",
         "search.baseline.training.batch_size=64.0",
@@ -134,6 +175,7 @@ FORMS: dict[str, tuple[str, ...]] = {
         "space.channels={low: 16}",
         "space.kernel_size={low: 3, high: 5, step: 2}",
         "space.training.batch_size={low: 8, high: 64, log: 1}",
+        "space.training.weight_decay={low: 0, high: 0.1, log: true}",
     ),
     "known_keys": ("training.lr=0.1", "epochs=3", "search.max_hours=3", "data.value=1"),
 }
@@ -159,6 +201,14 @@ TOGETHER: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
                 "space.training.batch_size=[64, 128]",
                 "search.baseline.training.batch_size=64",
             ),
+        ),
+    ),
+    "shifts_fit": (
+        ("training.translate", ("training.translate=32",)),
+        ("training.cutout", ("training.cutout=9", "data.image_size=8", "space.depth=[2, 3]")),
+        (
+            "space.training.cutout",
+            ("space.training.cutout=[8, 64]", "search.baseline.training.cutout=8"),
         ),
     ),
     "kernels_are_not_logarithmic": (

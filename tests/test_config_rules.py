@@ -46,6 +46,16 @@ REFUSED: list[tuple[list[str], str]] = [
         "64 as well; to fix it, set space.training.batch_size=64",
     ),
     (
+        ["training.translate=32"],
+        "training.translate: must be at most 31 for pictures of 32x32, got 32; "
+        "use less, or a larger data.image_size",
+    ),
+    (
+        ["space.training.cutout={low: 4, high: 33}"],
+        "space.training.cutout: must be at most 32 for pictures of 32x32, got 33; "
+        "use less, or a larger data.image_size",
+    ),
+    (
         ["space.kernel_size={low: 3, high: 7, log: true}"],
         "space.kernel_size.log: must be false: kernel sizes are drawn from odd numbers",
     ),
@@ -103,6 +113,8 @@ def test_keys_that_do_not_fit_together_are_refused(overrides: list[str], message
 
 
 ALLOWED = [
+    ["training.translate=31", "training.cutout=32"],
+    ["space.training.translate={low: 0, high: 31}"],
     ["data.source=digits", "space.depth=[1, 3]"],
     ["data.source=digits", "data.image_size=16"],
     ["space.depth=5"],
@@ -143,6 +155,8 @@ NOTICES: list[tuple[list[str], list[str]]] = [
         ["search.sampler={name: random, startup_trials: 3}"],
         ["search.sampler.startup_trials has no effect with random"],
     ),
+    (["training.momentum=0.8"], ["training.momentum has no effect with adam"]),
+    (["training.momentum=0.8", "training.optimizer=sgd"], []),
     (["search.sampler.name=random", "search.trials=2"], []),
     (["search.trials=5"], []),
     (

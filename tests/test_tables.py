@@ -19,6 +19,7 @@ from nas_cifar10.networks.layers import BLOCKS
 from nas_cifar10.search.schedules import SCHEDULES
 from nas_cifar10.study import SAMPLERS
 from nas_cifar10.training.optim import OPTIMIZERS
+from nas_cifar10.training.rates import RATES
 
 WITHOUT_SAMPLER = {"exhaustive": None}  # enumerates the space itself
 
@@ -30,6 +31,7 @@ WITHOUT_SAMPLER = {"exhaustive": None}  # enumerates the space itself
         (DataConfig, "source", SOURCE_SIZES),
         (BlockConfig, "kind", BLOCKS),
         (TrainingConfig, "optimizer", OPTIMIZERS),
+        (TrainingConfig, "schedule", RATES),
         (SamplerConfig, "name", SAMPLERS | WITHOUT_SAMPLER),
         (ScheduleConfig, "name", SCHEDULES),
     ],

@@ -15,17 +15,29 @@ from nas_cifar10.dimensions import (
     Channels,
     ChannelsDimension,
     Count,
+    Decay,
     DepthDimension,
     Epochs,
+    Factor,
     FolderPath,
+    Jitter,
+    JitterDimension,
     Kernel,
     KernelDimension,
     LearningRate,
     LearningRateDimension,
     Minutes,
+    Mixing,
+    MixingDimension,
     Name,
+    Pixels,
+    PixelsDimension,
     Section,
     Share,
+    Smoothing,
+    SmoothingDimension,
+    WeightDecay,
+    WeightDecayDimension,
 )
 
 SOURCE_SIZES = {"cifar10": 32, "digits": 8, "image_folder": 32}
@@ -76,6 +88,24 @@ class SearchedTraining(Section):
     batch_size: BatchSizeDimension | None = Field(
         None, description="null: not searched, `training.batch_size` holds"
     )
+    weight_decay: WeightDecayDimension | None = Field(
+        None, description="null: not searched, `training.weight_decay` holds"
+    )
+    label_smoothing: SmoothingDimension | None = Field(
+        None, description="null: not searched, `training.label_smoothing` holds"
+    )
+    translate: PixelsDimension | None = Field(
+        None, description="null: not searched, `training.translate` holds"
+    )
+    cutout: PixelsDimension | None = Field(
+        None, description="null: not searched, `training.cutout` holds"
+    )
+    colour_jitter: JitterDimension | None = Field(
+        None, description="null: not searched, `training.colour_jitter` holds"
+    )
+    mixup: MixingDimension | None = Field(
+        None, description="null: not searched, `training.mixup` holds"
+    )
 
 
 class SpaceConfig(Section):
@@ -99,7 +129,53 @@ class TrainingConfig(Section):
     learning_rate: LearningRate = Field(
         0.001, description="step size, where the space does not search it"
     )
-    optimizer: Literal["adam"] = Field("adam", description="update rule")
+    optimizer: Literal["adam", "adamw", "sgd", "muon"] = Field(
+        "adam",
+        description="update rule; sgd: with Nesterov's momentum; muon: orthogonalised momentum for "
+        "filters, adamw for the rest",
+    )
+    momentum: Decay = Field(0.9, description="how much of it stays at a step, of sgd and muon")
+    schedule: Literal["constant", "cosine", "triangular", "one_cycle"] = Field(
+        "constant",
+        description="how the learning rate runs, always over all of training.epochs (a retrain: "
+        "over retrain.epochs): a trial that is stopped early saw the start of it, so trials are "
+        "compared at the same step of the same curve",
+    )
+    weight_decay: WeightDecay = Field(
+        0.0,
+        description="of filters and matrices, not of biases and norms; adam: added to the "
+        "gradient, adamw and muon: decoupled from it",
+    )
+    bias_factor: Factor = Field(1.0, description="the learning rate of biases, in learning rates")
+    label_smoothing: Smoothing = Field(
+        0.0, description="share of the target that is spread over all classes"
+    )
+    weight_averaging: Decay = Field(
+        0.0,
+        description="how much of the moving average of the weights stays at a step; above 0, that "
+        "average is what is measured and kept",
+    )
+    flip: Literal["none", "random", "alternating"] = Field(
+        "none",
+        description="mirror training pictures left to right; random: each time by a coin, "
+        "alternating: in every second epoch, half of the pictures begin mirrored",
+    )
+    translate: Pixels = Field(
+        0, description="shift training pictures by at most so many pixels each way, reflected"
+    )
+    cutout: Pixels = Field(
+        0, description="blank a square of so many pixels a side somewhere in training pictures"
+    )
+    colour_jitter: Jitter = Field(
+        0.0,
+        description="change brightness, contrast and saturation of training pictures, each by a "
+        "factor of at most so much above or below 1",
+    )
+    mixup: Mixing = Field(
+        0.0,
+        description="mix each training picture and its label with another's, by shares drawn from "
+        "Beta(mixup, mixup); 0: not at all",
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="number format; auto: bf16 where it is native and measured 1.3x faster"
     )
@@ -149,6 +225,12 @@ class FixedTraining(Section):
 
     learning_rate: LearningRate | None = Field(None, description="where the space draws it")
     batch_size: BatchSize | None = Field(None, description="where the space draws it")
+    weight_decay: WeightDecay | None = Field(None, description="where the space draws it")
+    label_smoothing: Smoothing | None = Field(None, description="where the space draws it")
+    translate: Pixels | None = Field(None, description="where the space draws it")
+    cutout: Pixels | None = Field(None, description="where the space draws it")
+    colour_jitter: Jitter | None = Field(None, description="where the space draws it")
+    mixup: Mixing | None = Field(None, description="where the space draws it")
 
 
 class CandidateConfig(Section):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from nas_cifar10.config import Config, FixedTraining, searched_training
+from nas_cifar10.config import Config, FixedTraining, SearchedTraining, searched_training
 from nas_cifar10.dimensions import Range, Section, contains, largest
 
 Broken: TypeAlias = tuple[str, str]
@@ -30,6 +30,20 @@ def searched_or_set(config: Config) -> Iterator[Broken]:
                 f"training.{key}",
                 f"is searched as space.training.{key} and cannot be set to {value} as well; "
                 f"to fix it, set space.training.{key}={value}",
+            )
+
+
+def shifts_fit(config: Config) -> Iterator[Broken]:
+    """Pictures are shifted by less than their size, and no square is larger than they are."""
+    size, searched = config.data.size, searched_training(config)
+    for key, most in (("translate", size - 1), ("cutout", size)):
+        place = f"space.training.{key}" if key in searched else f"training.{key}"
+        asked = largest(searched.get(key, getattr(config.training, key)))
+        if asked > most:
+            yield (
+                place,
+                f"must be at most {most} for pictures of {size}x{size}, got {asked}; "
+                f"use less, or a larger data.image_size",
             )
 
 
@@ -99,7 +113,14 @@ def _not_in(name: str, dimension: Any, value: float) -> str:
 # Each rule with the keys it reads: where one of them is wrong by itself, the rule says nothing.
 RULES: Mapping[Rule, tuple[str, ...]] = {
     pools_fit: ("space.depth", "data.source", "data.image_size"),
-    searched_or_set: ("space.training", "training.learning_rate", "training.batch_size"),
+    searched_or_set: ("space.training", *(f"training.{k}" for k in SearchedTraining.model_fields)),
+    shifts_fit: (
+        "space.training",
+        "training.translate",
+        "training.cutout",
+        "data.source",
+        "data.image_size",
+    ),
     kernels_are_not_logarithmic: ("space.kernel_size",),
     exhaustive_is_finite: ("search.sampler", "space.training"),
     test_stays_unread: ("retrain.monitor", "retrain.test"),
@@ -116,13 +137,15 @@ RULES: Mapping[Rule, tuple[str, ...]] = {
 def notices(config: Config) -> list[str]:
     """Name what differs from its default and changes nothing, or not what it seems to."""
     data, sampler, schedule = config.data, config.search.sampler, config.search.schedule
-    found = []
+    training, found = config.training, []
     if data.source != "image_folder" and _changed(data, "on_bad_image"):
         found.append(f"data.on_bad_image has no effect with data.source={data.source}")
     if data.source == "digits" and _changed(data, "root"):
         found.append("data.root has no effect with data.source=digits, which needs no folder")
     if data.source == "cifar10" and _changed(data, "test_images"):
         found.append("data.test_images has no effect: cifar10 brings its own test set")
+    if training.optimizer in {"adam", "adamw"} and _changed(training, "momentum"):
+        found.append(f"training.momentum has no effect with {training.optimizer}")
     if sampler.name != "tpe" and _changed(sampler, "startup_trials"):
         found.append(f"search.sampler.startup_trials has no effect with {sampler.name}")
     if sampler.name == "tpe" and sampler.startup_trials >= config.search.trials:

@@ -80,6 +80,13 @@ Kernel: TypeAlias = Annotated[
 ]
 BatchSize: TypeAlias = Annotated[int, Field(ge=1, le=100_000)]
 LearningRate: TypeAlias = Annotated[float, Field(gt=0, le=100)]
+Factor: TypeAlias = Annotated[float, Field(gt=0, le=1000)]
+Decay: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
+Smoothing: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
+WeightDecay: TypeAlias = Annotated[float, Field(ge=0, le=10)]
+Pixels: TypeAlias = Annotated[int, Field(ge=0, le=1024)]
+Jitter: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+Mixing: TypeAlias = Annotated[float, Field(ge=0, le=100)]
 
 _AUTO_OR = Discriminator(_word_or_count)
 _Auto: TypeAlias = Annotated[Literal["auto"], Tag("word")]
@@ -110,6 +117,8 @@ class Range(Section, Generic[Number]):
     def _ordered(self) -> Self:
         if self.low >= self.high:
             raise ValueError("low must be below high")
+        if self.log and self.low <= 0:
+            raise ValueError("low must be above 0 where log is true")
         return self
 
 
@@ -137,6 +146,21 @@ BatchSizeDimension: TypeAlias = Annotated[
 ]
 LearningRateDimension: TypeAlias = Annotated[
     Value[LearningRate] | Choice[LearningRate] | Annotated[Range[LearningRate], _RANGE], _SHAPE
+]
+WeightDecayDimension: TypeAlias = Annotated[
+    Value[WeightDecay] | Choice[WeightDecay] | Annotated[Range[WeightDecay], _RANGE], _SHAPE
+]
+SmoothingDimension: TypeAlias = Annotated[
+    Value[Smoothing] | Choice[Smoothing] | Annotated[Range[Smoothing], _RANGE], _SHAPE
+]
+PixelsDimension: TypeAlias = Annotated[
+    Value[Pixels] | Choice[Pixels] | Annotated[Range[Pixels], _RANGE], _SHAPE
+]
+JitterDimension: TypeAlias = Annotated[
+    Value[Jitter] | Choice[Jitter] | Annotated[Range[Jitter], _RANGE], _SHAPE
+]
+MixingDimension: TypeAlias = Annotated[
+    Value[Mixing] | Choice[Mixing] | Annotated[Range[Mixing], _RANGE], _SHAPE
 ]
 
 

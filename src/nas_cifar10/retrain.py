@@ -124,7 +124,7 @@ def _segment(job: Job, stop: int) -> Segment:
     validation = job.config.retrain.monitor == "validation"
     return Segment(
         candidate=job.trial.candidate,
-        training=job.config.training,
+        training=job.config.training.model_copy(update={"epochs": job.config.retrain.epochs}),
         data=job.study.facts.data["fingerprint"],
         seed=job.config.seed,
         stream=RETRAIN_TRAIN_ONLY if validation else RETRAIN,
@@ -155,7 +155,8 @@ def _resume_point(job: Job) -> tuple[bytes | None, tuple[Epoch, ...]]:
     if not belongs(_segment(job, 0), state):
         raise StateError(
             f"{job.folder.root}: holds the retrain of another trial, or of other pictures "
-            f"(retrain.monitor decides whether validation is trained on); "
+            f"(retrain.monitor decides whether validation is trained on), or one whose learning "
+            f"rate runs over another number of epochs; "
             f"leave out --resume to start over"
         )
     epochs = tuple(epochs_in(state))

@@ -7,7 +7,8 @@ all the state there is, and any number of segments equals one.
 
 import hashlib
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,19 +18,24 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from nas_cifar10.config import TrainingConfig
-from nas_cifar10.data.loader import Part, batches, shuffled_batches
+from nas_cifar10.data.augment import training_batches
+from nas_cifar10.data.loader import Part, batches
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.epochs import Epoch, Scores
 from nas_cifar10.errors import BadDataError
 from nas_cifar10.networks.build import build, initialise
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.training import metrics
-from nas_cifar10.training.engine import DivergedError, Outputs, evaluate, train_epochs
-from nas_cifar10.training.optim import OPTIMIZERS
+from nas_cifar10.training.average import Average
+from nas_cifar10.training.engine import DivergedError, Outputs, Recipe, evaluate, train_epochs
+from nas_cifar10.training.optim import make_optimizer
 from nas_cifar10.training.precision import is_out_of_memory
+from nas_cifar10.training.rates import RATES
 
 SEARCH, RETRAIN, RETRAIN_TRAIN_ONLY = 0, 1, 2
-_INITIAL = 0  # epochs count from 1, so 0 is free to seed the first weights
+# Epochs count from 1, so 0 is free to seed what an epoch does not change: the first weights, and
+# which pictures begin mirrored.
+_INITIAL = 0
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,8 @@ class Segment:
     """What to train and for how long.
 
     Args:
-        training: The config's section; the candidate's own values take precedence.
+        training: The config's section; the candidate's own values take precedence. Its `epochs` are
+            those of the whole training, wherever a segment stops: the learning rate runs over them.
         data: Fingerprint of all pictures.
         seed: The config's.
         stream: `SEARCH`, `RETRAIN` or `RETRAIN_TRAIN_ONLY`: each draws its own random numbers.
@@ -140,28 +147,49 @@ def train_segment(
     """
     training, done = merged(segment), []
     try:
-        network, optimizer = _prepare(segment, training, pictures)
+        learner = _prepare(segment, training, pictures)
         if checkpoint is not None:
-            done = _restore(segment, checkpoint, network, optimizer)
+            done = _restore(segment, checkpoint, learner)
         for epoch, outputs in train_epochs(
-            network,
-            optimizer,
-            lambda epoch: shuffled_batches(
-                pictures.train, training.batch_size, _seed(segment, epoch)
-            ),
+            learner.network,
+            learner.optimizer,
+            lambda epoch: _batches(segment, training, pictures, epoch),
             range(len(done) + 1, segment.stop + 1),
             lambda epoch: _seed(segment, epoch),
             segment.precision,
+            learner.recipe,
         ):
-            done.append(_measure(segment, network, pictures, epoch, outputs))
+            done.append(_measure(segment, learner.measured, pictures, epoch, outputs))
     except DivergedError as error:
         return Failed(f"diverged: {error}", tuple(done))
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         return Failed("out of memory", tuple(done))
-    state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
-    return Trained(tuple(done), packed(segment, done, **state))
+    return Trained(tuple(done), packed(segment, done, **learner.state()))
+
+
+@dataclass(frozen=True)
+class _Learner:
+    """What learns, and how."""
+
+    network: nn.Module
+    optimizer: Optimizer
+    recipe: Recipe
+
+    @property
+    def measured(self) -> nn.Module:
+        """The averaged network where there is one."""
+        return self.recipe.average.network if self.recipe.average else self.network
+
+    def parts(self) -> dict[str, nn.Module | Optimizer]:
+        """Return everything that an epoch changes, by its name in a checkpoint."""
+        average = {"average": self.measured} if self.recipe.average else {}
+        return {"network": self.network, "optimizer": self.optimizer, **average}
+
+    def state(self) -> dict[str, dict[str, Any]]:
+        """Return what the next segment goes on from."""
+        return {name: part.state_dict() for name, part in self.parts().items()}
 
 
 def merged(segment: Segment) -> TrainingConfig:
@@ -175,13 +203,31 @@ def _seed(segment: Segment, epoch: int) -> int:
     return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _prepare(
-    segment: Segment, training: TrainingConfig, pictures: Pictures
-) -> tuple[nn.Module, Optimizer]:
+def _batches(
+    segment: Segment, training: TrainingConfig, pictures: Pictures, epoch: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    seed, first_seed = _seed(segment, epoch), _seed(segment, _INITIAL)
+    part, num_classes = pictures.train, pictures.num_classes
+    return training_batches(part, training, num_classes, epoch, seed, first_seed)
+
+
+def _prepare(segment: Segment, training: TrainingConfig, pictures: Pictures) -> _Learner:
     network = build(segment.candidate.architecture, pictures.shape, pictures.num_classes)
     initialise(network, _seed(segment, _INITIAL))
     network.to(pictures.train.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stub lacks this form
-    return network, OPTIMIZERS[training.optimizer](network.parameters(), training.learning_rate)
+    optimizer = make_optimizer(network, training)
+    return _Learner(network, optimizer, _recipe(training, network, len(pictures.train)))
+
+
+def _recipe(training: TrainingConfig, network: nn.Module, num_pictures: int) -> Recipe:
+    steps = math.ceil(num_pictures / training.batch_size)
+    total, decay = steps * training.epochs, training.weight_averaging
+    return Recipe(
+        label_smoothing=training.label_smoothing,
+        steps_an_epoch=steps,
+        factor=lambda step: RATES[training.schedule](step, total),
+        average=Average(network, decay) if decay else None,
+    )
 
 
 def _measure(
@@ -224,14 +270,12 @@ def load_state(checkpoint: bytes) -> dict[str, Any]:
     return state
 
 
-def _restore(
-    segment: Segment, checkpoint: bytes, network: nn.Module, optimizer: Optimizer
-) -> list[Epoch]:
+def _restore(segment: Segment, checkpoint: bytes, learner: _Learner) -> list[Epoch]:
     state = load_state(checkpoint)
     if not belongs(segment, state):
         raise BadDataError("checkpoint: belongs to another trial")
-    network.load_state_dict(state["network"])
-    optimizer.load_state_dict(state["optimizer"])
+    for name, part in learner.parts().items():
+        part.load_state_dict(state[name])
     return epochs_in(state)
 
 
@@ -246,9 +290,11 @@ def epochs_in(state: dict[str, Any]) -> list[Epoch]:
 
 
 def _identity(segment: Segment) -> str:
+    training = merged(segment)
+    endless = {"epochs"} if training.schedule == "constant" else set()
     words = (
         segment.candidate.fingerprint(),
-        merged(segment).model_dump_json(),
+        training.model_dump_json(exclude=endless),
         segment.data,
         segment.seed,
         segment.stream,
@@ -259,6 +305,7 @@ def _identity(segment: Segment) -> str:
 
 
 def weights(checkpoint: bytes) -> dict[str, Tensor]:
-    """Return the network's state_dict, on the CPU, contiguous."""
-    state: dict[str, Tensor] = load_state(checkpoint)["network"]
-    return {name: tensor.contiguous() for name, tensor in state.items()}
+    """Return the state_dict of the network that is measured, on the CPU, contiguous."""
+    state = load_state(checkpoint)
+    found: dict[str, Tensor] = state.get("average", state["network"])
+    return {name: tensor.contiguous() for name, tensor in found.items()}

@@ -34,7 +34,7 @@ from nas_cifar10.study_rows import Facts
 from nas_cifar10.training import precision
 from nas_cifar10.training.engine import train_step
 from nas_cifar10.training.memory import keep_freed_memory
-from nas_cifar10.training.optim import OPTIMIZERS
+from nas_cifar10.training.optim import make_optimizer
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,8 @@ def go_on(study: Study, config: Config, place: Place, requested_device: str | No
     Raises:
         StateError: the config or the pictures are not those of the study.
     """
-    identity.check(study.facts.config, config.plain())
+    # Read again first: a key that was added since then has its default in the study.
+    identity.check(study.config.plain(), config.plain())
     device = precision.stored_device(study.facts.resolved["device"], requested_device)
     data = read_again(config.data, config.seed, study.facts.data["fingerprint"])
     if config.plain() != study.facts.config:
@@ -159,7 +160,7 @@ def training_step(
     network = build(candidate.architecture, (channels, height, width), len(data.class_names))
     initialise(network, config.seed)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
-    optimizer = OPTIMIZERS[config.training.optimizer](network.parameters(), 1e-3)
+    optimizer = make_optimizer(network, config.training)
     generator = torch.Generator().manual_seed(config.seed)
     size = (batch_size(config, candidate), channels, height, width)
     noise = torch.randint(0, 256, size, dtype=torch.uint8, generator=generator)
