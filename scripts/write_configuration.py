@@ -53,7 +53,8 @@ Scalars follow YAML 1.2: `1e-3` is a number, `no` and `on` are text, `0x10` and 
 DIMENSIONS = """\
 ## How to write a dimension
 
-A key of `space` whose rule ends in `{low, high, log}` takes one of three forms:
+A key of `space` whose rule ends in `{low, high, log}` takes one of three forms, and one that holds
+words takes the first two:
 
 | Form | Example | Meaning |
 |---|---|---|

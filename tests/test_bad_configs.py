@@ -50,6 +50,21 @@ KEYS: dict[str, tuple[str, ...]] = {
         "space.kernel_size=33",
         "space.kernel_size={low: 2, high: 5}",
     ),
+    **{
+        f"space.{key}": (f"space.{key}=yes", f"space.{key}=[{good}, some]", f"space.{key}=3")
+        for key, good in {
+            "kind": "conv",
+            "norm": "none",
+            "activation": "relu",
+            "pooling": "max",
+            "skip": "add",
+            "stem": "none",
+            "head": "max",
+        }.items()
+    },
+    "space.initialisation": ("space.initialisation=zero", "space.initialisation={low: 0, high: 1}"),
+    "space.convolutions": ("space.convolutions=0", "space.convolutions=[1, 9]"),
+    "space.dropout": ("space.dropout=1", "space.dropout={low: -0.1, high: 0.5}"),
     "space.training": ("space.training=", "space.training=0.01"),
     "space.training.learning_rate": (
         "space.training.learning_rate={low: 0, high: 1}",
@@ -130,6 +145,31 @@ KEYS: dict[str, tuple[str, ...]] = {
         f"{BLOCKS}=[{{kind: pool, channels: 16, kernel_size: 3}}]",
         f"{BLOCKS}=[{{kind: , channels: 16, kernel_size: 3}}]",
     ),
+    **{
+        f"{BLOCKS}.N.{key}": tuple(
+            f"{BLOCKS}=[{{channels: 16, kernel_size: 3, {key}: {value}}}]" for value in values
+        )
+        for key, values in {
+            "convolutions": ("0", "9"),
+            "norm": ("layer", ""),
+            "activation": ("tanh", "[relu]"),
+            "pooling": ("2", "min"),
+            "dropout": ("1", "-0.1"),
+            "skip": ("true", "add", "add, kind: residual, convolutions: 2"),
+        }.items()
+    },
+    "search.baseline.architecture.stem": (
+        "search.baseline.architecture.stem=patch",
+        "search.baseline.architecture.stem=",
+    ),
+    "search.baseline.architecture.head": (
+        "search.baseline.architecture.head=mean",
+        "search.baseline.architecture.head=[max]",
+    ),
+    "search.baseline.architecture.initialisation": (
+        "search.baseline.architecture.initialisation=zero",
+        "search.baseline.architecture.initialisation=1",
+    ),
     f"{BLOCKS}.N.channels": (
         f"{BLOCKS}=[{{channels: 0, kernel_size: 3}}]",
         f"{BLOCKS}=[{{kernel_size: 3}}]",
@@ -191,6 +231,7 @@ TOGETHER: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "pools_fit": (
         ("space.depth", ("data.image_size=8",)),
         ("space.depth", ("space.depth=[2, 6]",)),
+        ("space.depth", ("space.depth=[2, 5]", "space.stem=[none, whitening]")),
     ),
     "searched_or_set": (
         ("training.learning_rate", ("training.learning_rate=1e-3",)),
@@ -233,6 +274,7 @@ TOGETHER: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         (BLOCKS, ("space.depth=[3, 4]",)),
         (f"{BLOCKS}.0.channels", ("space.channels=32",)),
         (f"{BLOCKS}.1.kernel_size", ("space.kernel_size=3",)),
+        ("search.baseline.architecture.head", ("space.head=[max, average]",)),
         ("search.baseline.training.learning_rate", ("search.baseline.training={}",)),
         (
             "search.baseline.training.batch_size",

@@ -36,6 +36,11 @@ REFUSED: list[tuple[list[str], str]] = [
         "use at most 2 blocks, or data.image_size of at least 8",
     ),
     (
+        ["space.depth=[3, 5]", "space.stem=whitening", "space.pooling=[none, average]"],
+        "space.depth: 5 poolings by 2 shrink pictures of 31x31 below 1x1; "
+        "use at most 4 blocks, or data.image_size of at least 33",
+    ),
+    (
         ["training.learning_rate=3e-4"],
         "training.learning_rate: is searched as space.training.learning_rate and cannot be set to "
         "0.0003 as well; to fix it, set space.training.learning_rate=0.0003",
@@ -82,6 +87,13 @@ REFUSED: list[tuple[list[str], str]] = [
         "which is {low: 3, high: 5}, got 7",
     ),
     (
+        [baseline(f"{SMALL}, norm: batch", SMALL), "space.stem=[conv, whitening]"],
+        "search.baseline.architecture.blocks.0.norm: must be in space.norm, which is none, "
+        "got batch\n"
+        "search.baseline.architecture.stem: must be in space.stem, which is [conv, whitening], "
+        "got none",
+    ),
+    (
         [baseline(SMALL, SMALL, training="")],
         "search.baseline.training.learning_rate: is required, since the space draws it as "
         "space.training.learning_rate",
@@ -112,7 +124,18 @@ def test_keys_that_do_not_fit_together_are_refused(overrides: list[str], message
     assert said == message
 
 
+RICH = "channels: 16, kernel_size: 3, convolutions: 2, norm: batch"
 ALLOWED = [
+    ["data.source=digits", "space.depth=8", "space.pooling=none"],
+    ["data.source=digits", "space.depth=8", "space.pooling=[none, stride]"],
+    ["space.depth=4", "space.stem=whitening"],
+    [
+        baseline(f"{RICH}, skip: add", f"{RICH}, kind: residual"),
+        "space.convolutions=2",
+        "space.norm=[batch, none]",
+        "space.kind=[conv, residual]",
+        "space.skip=add",
+    ],
     ["training.translate=31", "training.cutout=32"],
     ["space.training.translate={low: 0, high: 31}"],
     ["data.source=digits", "space.depth=[1, 3]"],

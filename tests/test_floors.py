@@ -11,6 +11,7 @@ PACKAGE = "nas_cifar10"
 FLOORS = [
     {
         "config",
+        "config_candidate",
         "config_errors",
         "config_file",
         "config_rules",

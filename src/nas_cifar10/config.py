@@ -7,37 +7,47 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from nas_cifar10.config_candidate import CandidateConfig
 from nas_cifar10.dimensions import (
+    Activation,
     AutoOrThreads,
     AutoOrWorkers,
     BatchSize,
     BatchSizeDimension,
-    Channels,
     ChannelsDimension,
+    ConvolutionsDimension,
     Count,
     Decay,
     DepthDimension,
+    DropoutDimension,
     Epochs,
     Factor,
     FolderPath,
+    Head,
+    Initialisation,
     Jitter,
     JitterDimension,
-    Kernel,
     KernelDimension,
+    Kind,
     LearningRate,
     LearningRateDimension,
     Minutes,
     Mixing,
     MixingDimension,
     Name,
+    Norm,
     Pixels,
     PixelsDimension,
+    Pooling,
     Section,
     Share,
+    Skip,
     Smoothing,
     SmoothingDimension,
+    Stem,
     WeightDecay,
     WeightDecayDimension,
+    Words,
 )
 
 SOURCE_SIZES = {"cifar10": 32, "digits": 8, "image_folder": 32}
@@ -112,11 +122,47 @@ class SpaceConfig(Section):
     """What could be built. A list is a choice, {low, high, log} a range, one value fixed."""
 
     depth: DepthDimension = Field(
-        (2, 3, 4), description="blocks: convolution, ReLU, 2x2 max-pooling"
+        (2, 3, 4), description="blocks, plainly: convolution, ReLU, 2x2 max-pooling"
+    )
+    kind: Words[Kind] = Field(
+        "conv",
+        description="of a block; residual: all its convolutions are skipped by a sum, "
+        "depthwise_separable: each is a filter a channel, then a 1x1 convolution",
     )
     channels: ChannelsDimension = Field((16, 32, 64), description="filters, drawn for each block")
     kernel_size: KernelDimension = Field(
         (3, 5), description="pixels a side, odd, drawn for each block"
+    )
+    convolutions: ConvolutionsDimension = Field(1, description="in a block, drawn for each")
+    norm: Words[Norm] = Field("none", description="behind every convolution, drawn for each block")
+    activation: Words[Activation] = Field(
+        "relu", description="behind every convolution, drawn for each block"
+    )
+    pooling: Words[Pooling] = Field(
+        "max",
+        description="what halves the picture behind a block's first convolution; stride: that "
+        "convolution itself, none: nothing",
+    )
+    dropout: DropoutDimension = Field(
+        0.0, description="share of values dropped behind a block, drawn for each"
+    )
+    skip: Words[Skip] = Field(
+        "none",
+        description="add: a block's first convolution is added to its last; without effect where "
+        "there is one, or where the block is residual",
+    )
+    stem: Words[Stem] = Field(
+        "none",
+        description="before the first block; conv: a convolution as in that block, not pooled, "
+        "whitening: 2x2 filters that whiten the training pictures' patches, and stay as they are",
+    )
+    head: Words[Head] = Field(
+        "flatten",
+        description="what the last, linear layer reads of the last block's picture: all of it, or "
+        "each channel's average or maximum",
+    )
+    initialisation: Words[Initialisation] = Field(
+        "default", description="first weights; dirac: convolutions begin by passing their input on"
     )
     training: SearchedTraining = SearchedTraining()
 
@@ -202,42 +248,6 @@ class ScheduleConfig(Section):
     reduction_factor: Annotated[int, Field(ge=2, le=100)] = Field(
         3, description="one trial in so many goes on at a rung"
     )
-
-
-class BlockConfig(Section):
-    """One block of a fixed candidate."""
-
-    kind: Literal["conv"] = Field("conv", description="kind of block")
-    channels: Channels = Field(description="filters")
-    kernel_size: Kernel = Field(description="pixels a side, odd")
-
-
-class ArchitectureConfig(Section):
-    """The blocks of a fixed candidate, first to last."""
-
-    blocks: Annotated[tuple[BlockConfig, ...], Field(strict=False, min_length=1, max_length=10)] = (
-        Field(description="a list of blocks")
-    )
-
-
-class FixedTraining(Section):
-    """The training values of a fixed candidate: exactly those the space draws."""
-
-    learning_rate: LearningRate | None = Field(None, description="where the space draws it")
-    batch_size: BatchSize | None = Field(None, description="where the space draws it")
-    weight_decay: WeightDecay | None = Field(None, description="where the space draws it")
-    label_smoothing: Smoothing | None = Field(None, description="where the space draws it")
-    translate: Pixels | None = Field(None, description="where the space draws it")
-    cutout: Pixels | None = Field(None, description="where the space draws it")
-    colour_jitter: Jitter | None = Field(None, description="where the space draws it")
-    mixup: Mixing | None = Field(None, description="where the space draws it")
-
-
-class CandidateConfig(Section):
-    """A candidate written out, as in best.json."""
-
-    architecture: ArchitectureConfig = Field(description="a mapping with the list blocks")
-    training: FixedTraining = FixedTraining()
 
 
 class SearchConfig(Section):

@@ -53,6 +53,10 @@ def _shape(value: Any) -> str:
     return "range" if isinstance(value, (dict, Section)) else "value"
 
 
+def _one_or_several(value: Any) -> str:
+    return "choice" if isinstance(value, (list, tuple)) else "value"
+
+
 def _word_or_count(value: Any) -> str:
     return "word" if isinstance(value, str) else "count"
 
@@ -61,7 +65,7 @@ def _count_or_fraction(value: Any) -> str:
     return "count" if isinstance(value, int) else "fraction"
 
 
-# What these three functions return: pydantic puts it into an error's path, users did not.
+# What these functions return: pydantic puts it into an error's path, users did not.
 FORMS = {"value", "choice", "range", "word", "count", "fraction"}
 
 _PLAIN = _also("not blank, without control characters")
@@ -78,6 +82,16 @@ Channels: TypeAlias = Annotated[int, Field(ge=1, le=4096)]
 Kernel: TypeAlias = Annotated[
     int, Field(ge=1, le=31, json_schema_extra=_also("odd")), AfterValidator(_odd)
 ]
+Convolutions: TypeAlias = Annotated[int, Field(ge=1, le=8)]
+Dropout: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
+Kind: TypeAlias = Literal["conv", "residual", "depthwise_separable"]
+Norm: TypeAlias = Literal["none", "batch"]
+Activation: TypeAlias = Literal["relu", "gelu", "silu"]
+Pooling: TypeAlias = Literal["max", "average", "stride", "none"]
+Skip: TypeAlias = Literal["none", "add"]
+Stem: TypeAlias = Literal["none", "conv", "whitening"]
+Head: TypeAlias = Literal["flatten", "average", "max"]
+Initialisation: TypeAlias = Literal["default", "dirac"]
 BatchSize: TypeAlias = Annotated[int, Field(ge=1, le=100_000)]
 LearningRate: TypeAlias = Annotated[float, Field(gt=0, le=100)]
 Factor: TypeAlias = Annotated[float, Field(gt=0, le=1000)]
@@ -122,6 +136,17 @@ class Range(Section, Generic[Number]):
         return self
 
 
+Word = TypeVar("Word", bound=str)
+Words: TypeAlias = Annotated[
+    Annotated[Word, Tag("value")]
+    | Annotated[
+        tuple[Word, ...],
+        Field(strict=False, min_length=1),
+        AfterValidator(_no_repeats),
+        Tag("choice"),
+    ],
+    Discriminator(_one_or_several),
+]
 Value: TypeAlias = Annotated[Number, Tag("value")]
 Choice: TypeAlias = Annotated[
     tuple[Number, ...],
@@ -140,6 +165,12 @@ ChannelsDimension: TypeAlias = Annotated[
 ]
 KernelDimension: TypeAlias = Annotated[
     Value[Kernel] | Choice[Kernel] | Annotated[Range[Kernel], _RANGE], _SHAPE
+]
+ConvolutionsDimension: TypeAlias = Annotated[
+    Value[Convolutions] | Choice[Convolutions] | Annotated[Range[Convolutions], _RANGE], _SHAPE
+]
+DropoutDimension: TypeAlias = Annotated[
+    Value[Dropout] | Choice[Dropout] | Annotated[Range[Dropout], _RANGE], _SHAPE
 ]
 BatchSizeDimension: TypeAlias = Annotated[
     Value[BatchSize] | Choice[BatchSize] | Annotated[Range[BatchSize], _RANGE], _SHAPE
@@ -164,6 +195,11 @@ MixingDimension: TypeAlias = Annotated[
 ]
 
 
+def options(dimension: Word | tuple[Word, ...]) -> tuple[Word, ...]:
+    """Return every word a dimension of words can be."""
+    return dimension if isinstance(dimension, tuple) else (dimension,)
+
+
 def largest(dimension: Number | tuple[Number, ...] | Range[Number]) -> Number:
     """Return the largest value a dimension can take."""
     if isinstance(dimension, tuple):
@@ -171,10 +207,12 @@ def largest(dimension: Number | tuple[Number, ...] | Range[Number]) -> Number:
     return dimension.high if isinstance(dimension, Range) else dimension
 
 
-def contains(dimension: Number | tuple[Number, ...] | Range[Number], value: float) -> bool:
+def contains(
+    dimension: Number | str | tuple[Number | str, ...] | Range[Number], value: float | str
+) -> bool:
     """Say whether a dimension can take a value."""
     if isinstance(dimension, tuple):
         return value in dimension
     if isinstance(dimension, Range):
-        return dimension.low <= value <= dimension.high
+        return not isinstance(value, str) and dimension.low <= value <= dimension.high
     return value == dimension

@@ -19,11 +19,12 @@ from torch.optim import Optimizer
 
 from nas_cifar10.config import TrainingConfig
 from nas_cifar10.data.augment import training_batches
-from nas_cifar10.data.loader import Part, batches
+from nas_cifar10.data.loader import Part, batches, normalise
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.epochs import Epoch, Scores
 from nas_cifar10.errors import BadDataError
 from nas_cifar10.networks.build import build, initialise
+from nas_cifar10.networks.whitening import whiten
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.training import metrics
 from nas_cifar10.training.average import Average
@@ -36,6 +37,7 @@ SEARCH, RETRAIN, RETRAIN_TRAIN_ONLY = 0, 1, 2
 # Epochs count from 1, so 0 is free to seed what an epoch does not change: the first weights, and
 # which pictures begin mirrored.
 _INITIAL = 0
+_WHITENING_PICTURES = 200  # of 32x32, almost 200,000 patches for a covariance of 12x12
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ def train_segment(
     """
     training, done = merged(segment), []
     try:
-        learner = _prepare(segment, training, pictures)
+        learner = _prepare(segment, training, pictures, fresh=checkpoint is None)
         if checkpoint is not None:
             done = _restore(segment, checkpoint, learner)
         for epoch, outputs in train_epochs(
@@ -211,12 +213,24 @@ def _batches(
     return training_batches(part, training, num_classes, epoch, seed, first_seed)
 
 
-def _prepare(segment: Segment, training: TrainingConfig, pictures: Pictures) -> _Learner:
-    network = build(segment.candidate.architecture, pictures.shape, pictures.num_classes)
-    initialise(network, _seed(segment, _INITIAL))
-    network.to(pictures.train.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stub lacks this form
+def _prepare(
+    segment: Segment, training: TrainingConfig, pictures: Pictures, *, fresh: bool
+) -> _Learner:
+    """Make what learns; its first weights are of use only where it is fresh."""
+    architecture, part = segment.candidate.architecture, pictures.train
+    network = build(architecture, pictures.shape, pictures.num_classes)
+    initialise(network, _seed(segment, _INITIAL), architecture.initialisation)
+    if fresh and architecture.stem == "whitening":
+        whiten(network, normalise(part.images[_spread(part.rows, _WHITENING_PICTURES)]))
+    network.to(part.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stub lacks this form
     optimizer = make_optimizer(network, training)
-    return _Learner(network, optimizer, _recipe(training, network, len(pictures.train)))
+    return _Learner(network, optimizer, _recipe(training, network, len(part)))
+
+
+def _spread(rows: Tensor, most: int) -> Tensor:
+    """Return so many rows at even distances, or all where there are fewer."""
+    places = torch.linspace(0, len(rows) - 1, min(most, len(rows)), dtype=torch.float64)
+    return rows[places.long().to(rows.device)]
 
 
 def _recipe(training: TrainingConfig, network: nn.Module, num_pictures: int) -> Recipe:

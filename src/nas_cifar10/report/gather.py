@@ -29,7 +29,7 @@ from nas_cifar10.report.parts import (
     finite_or_nan,
 )
 from nas_cifar10.runs import RunFolder, read_csv, read_json
-from nas_cifar10.space.search_space import Dimension, SearchSpace, ends_of
+from nas_cifar10.space.search_space import Dimension, SearchSpace, as_number, ends_of, numeric
 
 Part = TypeVar("Part")
 Row = dict[str, str]
@@ -126,16 +126,16 @@ def _table(path: Path) -> list[Row]:
 
 def _trials(path: Path, objective: str, dimensions: Mapping[str, Dimension]) -> tuple[Trial, ...]:
     read = TypeAdapter(Trial)
-    trials = [read.validate_python(_trial(row, objective)) for row in _table(path)]
+    trials = [read.validate_python(_trial(row, objective, dimensions)) for row in _table(path)]
     for trial in trials:
         for name, value in trial.values.items():
-            ends = ends_of(dimensions[name]) if name in dimensions else (value,)
+            ends = ends_of(numeric(dimensions[name])) if name in dimensions else (value,)
             if not min(ends) <= value <= max(ends):
                 raise ValueError(f"trial {trial.number}: {name} {value:g} is not in the space")
     return tuple(sorted(trials, key=lambda trial: trial.number))
 
 
-def _trial(row: Row, objective: str) -> dict[str, Any]:
+def _trial(row: Row, objective: str, dimensions: Mapping[str, Dimension]) -> dict[str, Any]:
     given = {key: row[key] or None for key in _COLUMNS}
     searched = [key for key in row if key not in _OTHER and not key.endswith(_CLOCK)]
     return {
@@ -143,7 +143,11 @@ def _trial(row: Row, objective: str) -> dict[str, Any]:
         "number": row["trial"],
         "reason": row["reason"],
         "objective": row[objective] or None,
-        "values": {key: row[key] for key in searched if row[key]},
+        "values": {
+            key: as_number(dimensions[key], row[key]) if key in dimensions else row[key]
+            for key in searched
+            if row[key]
+        },
     }
 
 

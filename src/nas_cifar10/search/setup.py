@@ -158,7 +158,7 @@ def training_step(
     """Return a function that trains a candidate on one batch of noise in a number format."""
     channels, height, width = (int(size) for size in data.images.shape[1:])
     network = build(candidate.architecture, (channels, height, width), len(data.class_names))
-    initialise(network, config.seed)
+    initialise(network, config.seed, candidate.architecture.initialisation)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
     optimizer = make_optimizer(network, config.training)
     generator = torch.Generator().manual_seed(config.seed)
