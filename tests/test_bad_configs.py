@@ -132,6 +132,15 @@ KEYS: dict[str, tuple[str, ...]] = {
         "search.schedule.reduction_factor=1",
         "search.schedule.reduction_factor=101",
     ),
+    "search.constraints": ("search.constraints=", "search.constraints=50000"),
+    "search.constraints.max_parameters": (
+        "search.constraints.max_parameters=0",
+        "search.constraints.max_parameters=5e4",
+    ),
+    "search.constraints.max_macs": (
+        "search.constraints.max_macs=-1",
+        "search.constraints.max_macs=few",
+    ),
     "search.workers": ("search.workers=-1", "search.workers=0", "search.workers=all"),
     "search.max_losses": ("search.max_losses=0", "search.max_losses=never"),
     "search.max_minutes": ("search.max_minutes=0", "search.max_minutes=soon"),

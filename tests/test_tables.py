@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from nas_cifar10.config import (
     SOURCE_SIZES,
+    ConstraintsConfig,
     DataConfig,
     SamplerConfig,
     ScheduleConfig,
@@ -18,6 +19,7 @@ from nas_cifar10.config_candidate import ArchitectureConfig, BlockConfig, FixedT
 from nas_cifar10.data.sources import SOURCES
 from nas_cifar10.networks.build import INITIALISATIONS
 from nas_cifar10.networks.layers import ACTIVATIONS, BLOCKS, HEADS, NORMS, POOLINGS, STEMS
+from nas_cifar10.search.budgets import COSTS
 from nas_cifar10.search.schedules import SCHEDULES
 from nas_cifar10.space.candidate import ARCHITECTURE_KEYS, BLOCK_KEYS, PLAIN
 from nas_cifar10.space.search_space import WORK
@@ -50,6 +52,10 @@ def test_the_schema_and_the_table_name_the_same_choices(
     section: type[BaseModel], key: str, table: dict[str, Any]
 ) -> None:
     assert set(get_args(section.model_fields[key].annotation)) == set(table)
+
+
+def test_every_limit_is_of_a_cost() -> None:
+    assert list(COSTS) == list(ConstraintsConfig.model_fields)
 
 
 def test_every_searched_training_value_is_a_training_key() -> None:

@@ -48,6 +48,7 @@ from nas_cifar10.dimensions import (
     WeightDecay,
     WeightDecayDimension,
     Words,
+    Work,
 )
 
 SOURCE_SIZES = {"cifar10": 32, "digits": 8, "image_folder": 32}
@@ -250,16 +251,30 @@ class ScheduleConfig(Section):
     )
 
 
+class ConstraintsConfig(Section):
+    """What a candidate may cost; one above it is refused before it is trained, and counted."""
+
+    max_parameters: Work | None = Field(
+        None, description="weights and biases, frozen ones too; null: no limit"
+    )
+    max_macs: Work | None = Field(
+        None, description="multiply-accumulates a picture; null: no limit"
+    )
+
+
 class SearchConfig(Section):
     """How the best candidate is looked for."""
 
-    trials: Count = Field(10, description="the total; pruned, failed and repeated ones count")
+    trials: Count = Field(
+        10, description="the total; pruned, failed, infeasible and repeated ones count"
+    )
     cohort: Count = Field(5, description="trials asked together; independent of the workers")
     objective: Literal["accuracy", "macro_f1"] = Field(
         "accuracy", description="what is maximised, on validation"
     )
     sampler: SamplerConfig = SamplerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
+    constraints: ConstraintsConfig = ConstraintsConfig()
     workers: AutoOrWorkers = Field(
         1, description="processes that train; auto: one a CPU core, at most a cohort's"
     )

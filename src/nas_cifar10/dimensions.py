@@ -76,6 +76,7 @@ FolderPath: TypeAlias = Annotated[
     str, Field(max_length=1000, json_schema_extra=_PLAIN), AfterValidator(_plain_text)
 ]
 Count: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Work: TypeAlias = Annotated[int, Field(ge=1, le=10**15)]
 Epochs: TypeAlias = Annotated[int, Field(ge=1, le=10_000)]
 Depth: TypeAlias = Annotated[int, Field(ge=1, le=10)]
 Channels: TypeAlias = Annotated[int, Field(ge=1, le=4096)]

@@ -73,6 +73,8 @@ IDENTITY = {
     "search.sampler.startup_trials",
     "search.schedule.name",
     "search.schedule.reduction_factor",
+    "search.constraints.max_parameters",
+    "search.constraints.max_macs",
     "search.baseline",
 }
 

@@ -16,6 +16,7 @@ from nas_cifar10.epochs import Epoch
 from nas_cifar10.errors import BadDataError
 from nas_cifar10.networks.cost import cost
 from nas_cifar10.runs import RunFolder, write_atomic
+from nas_cifar10.search.budgets import excess, refusal
 from nas_cifar10.search.executors import Executor
 from nas_cifar10.search.schedules import make_schedule
 from nas_cifar10.segment import (
@@ -32,6 +33,7 @@ from nas_cifar10.study_rows import Clock, Trial
 log = logging.getLogger(__name__)
 
 _VIEWS_EVERY_SECONDS = 5.0
+_UNMEASURED = ("failed", "repeated", "infeasible")
 
 
 def run_search(study: Study, run: RunFolder, executor: Executor) -> Generator[Trial]:
@@ -72,6 +74,7 @@ class _Driver:
     ) -> None:
         self.study, self.run, self.executor, self.seconds = study, run, executor, seconds
         self.config = study.config
+        self.limits = study.config.search.constraints
         self.trials = study.trials()
         self.reports = {t.number: [self._objective(e) for e in t.epochs] for t in self.trials}
         self.schedule = make_schedule(self.config)
@@ -100,9 +103,11 @@ class _Driver:
         size, running = self.config.search.cohort, self._running()
         first = running[0].number if running else len(self.trials)
         end = min((first // size + 1) * size, self.config.search.trials)
+        yield from self._refuse()
         while len(self.trials) < end:
             interrupts.check()
             yield self._ask()
+            yield from self._refuse()
 
     def _ask(self) -> Trial:
         proposal = self.study.propose(len(self.trials))
@@ -110,11 +115,19 @@ class _Driver:
         data = self.study.facts.data
         price = cost(architecture, tuple(data["shape"]), len(data["class_names"]))
         same = [t.number for t in self.trials if t.candidate == proposal.candidate]
-        measured = [n for n in same if self.trials[n].state not in ("failed", "repeated")]
+        measured = [n for n in same if self.trials[n].state not in _UNMEASURED]
         original = next((n for n in measured if self.trials[n].repeats is None), None)
-        trial = self.study.add(proposal, price, original)
+        over = excess(self.limits, vars(price))
+        trial = self.study.add(proposal, price, original, over)
         self.trials.append(trial)
         return trial
+
+    def _refuse(self) -> Iterator[Trial]:
+        """End what costs too much before the next trial is asked, which is to learn from it."""
+        for trial in self._running():
+            reason = refusal(self.limits, vars(trial))
+            if reason is not None:
+                yield self._end(trial, "infeasible", reason, None, "pruned")
 
     def _round(self) -> Iterator[Trial]:
         """Decide what the last round left to decide, then train all that go on to their next stop.

@@ -1,0 +1,120 @@
+"""Budgets: nothing above one is trained, and the sampler learns where they lie."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from made_chaos import at_once
+from made_search import adds_up, fresh, go, place_in, reopen, search_config, table, timeless
+from made_search import pictures as digits_pictures
+from made_study import made_config, made_study, no_waiting
+from nas_cifar10.config import Config, ConstraintsConfig
+from nas_cifar10.search.budgets import excess, refusal
+from nas_cifar10.search.driver import run_search
+from nas_cifar10.search.executors import InProcess
+from nas_cifar10.segment import Failed, Pictures, Segment, Trained
+from nas_cifar10.study import Study
+
+LIMITS = {
+    "max_parameters": "search.constraints.max_parameters=1500",
+    "max_macs": "search.constraints.max_macs=20000",
+}
+BOTH = tuple(LIMITS.values())
+
+
+def test_what_exceeds_a_limit_is_refused_with_both_numbers() -> None:
+    limits = ConstraintsConfig(max_parameters=1000, max_macs=50)
+    within, above = {"parameters": 1000, "macs": 50}, {"parameters": 1500, "macs": 51}
+    assert excess(limits, within) == {"max_parameters": 0, "max_macs": 0}
+    assert refusal(limits, within) is None
+    assert excess(limits, above) == {"max_parameters": 0.5, "max_macs": pytest.approx(0.02)}
+    assert refusal(limits, above) == (
+        "1,500 parameters, at most 1,000 allowed; 51 MACs, at most 50 allowed"
+    )
+    assert excess(ConstraintsConfig(), above) == {}
+    assert refusal(ConstraintsConfig(), above) is None
+
+
+def simulated(folder: Path, config: Config, trained: set[int]) -> Study:
+    """Search with made-up scores, and note who was trained."""
+
+    def train(segment: Segment, pictures: Pictures, checkpoint: bytes | None) -> Trained | Failed:
+        trained.add(segment.trial)
+        return at_once(segment, pictures, checkpoint)
+
+    place = place_in(folder)
+    with no_waiting():
+        study = made_study(place.run.study, config)
+        executor = InProcess(digits_pictures(), 1, torch.device("cpu"), train)
+        for _ in run_search(study, place.run, executor):
+            pass
+    return study
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_of_200_trials_none_above_the_budget_is_trained(tmp_path: Path, limit: str) -> None:
+    config = made_config("search.trials=200", LIMITS[limit])
+    trained: set[int] = set()
+    study = simulated(tmp_path, config, trained)
+    most = getattr(config.search.constraints, limit)
+    trials = study.trials()
+    costs = {t.number: getattr(t, limit.removeprefix("max_")) for t in trials}
+    refused = {trial.number for trial in trials if trial.state == "infeasible"}
+    assert len(trials) == 200
+    assert {number for number, cost in costs.items() if cost > most} == refused
+    assert len(refused) > 5
+    assert not trained & refused
+    assert all(trial.epochs == () for trial in trials if trial.state == "infeasible")
+    found = json.loads((tmp_path / "search.json").read_text())
+    adds_up(found)
+    assert found["trials"]["infeasible"] == len(refused)
+    assert found["best"][limit.removeprefix("max_")] <= most
+
+
+def test_the_sampler_learns_to_stay_below_a_budget(tmp_path: Path) -> None:
+    limits = ("search.trials=120", "search.constraints.max_parameters=1200")
+    shares = {}
+    for sampler in ("random", "tpe"):
+        config = made_config(*limits, f"search.sampler.name={sampler}")
+        trials = simulated(tmp_path / sampler, config, set()).trials()
+        shares[sampler] = sum(t.state == "infeasible" for t in trials[20:]) / 100
+    assert shares["tpe"] < 0.5 * shares["random"]
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_a_search_within_a_budget_is_the_same_however_often_it_is_stopped(
+    tmp_path: Path, every: int
+) -> None:
+    config = search_config("search.trials=8", "training.epochs=2", *BOTH)
+    straight, place = fresh(tmp_path / "straight", config)
+    go(straight, place)
+    _, other = fresh(tmp_path / "stopped", config)
+    while len(go(reopen(other), other, events=every)) == every:
+        pass
+    assert table(reopen(other)) == table(straight)
+    assert timeless(other.run.trials) == timeless(place.run.trials)
+    assert {trial.state for trial in straight.trials()} >= {"infeasible", "complete"}
+
+
+def test_workers_make_no_difference_within_a_budget(tmp_path: Path) -> None:
+    config = search_config("search.trials=8", "training.epochs=2", *BOTH)
+    (one, place), (four, shared) = (fresh(tmp_path / name, config) for name in ("one", "four"))
+    go(one, place)
+    go(four, shared, workers=4)
+    assert table(one) == table(four)
+
+
+def test_a_refused_candidate_is_refused_again_and_repeats_nothing(tmp_path: Path) -> None:
+    space = "space={depth: 1, channels: 8, kernel_size: 3}"
+    config = search_config(space, "search.constraints.max_parameters=10", "search.trials=4")
+    study, place = fresh(tmp_path, config)
+    go(study, place)
+    trials = study.trials()
+    assert {trial.state for trial in trials} == {"infeasible"}
+    assert {trial.repeats for trial in trials} == {None}
+    assert trials[0].reason == "1,370 parameters, at most 10 allowed"
+    found = json.loads(place.run.search.read_text())
+    assert found["best"] is None
+    adds_up(found)
