@@ -141,6 +141,10 @@ KEYS: dict[str, tuple[str, ...]] = {
         "search.constraints.max_macs=-1",
         "search.constraints.max_macs=few",
     ),
+    "search.constraints.max_latency_ms": (
+        "search.constraints.max_latency_ms=0",
+        "search.constraints.max_latency_ms=2ms",
+    ),
     "search.workers": ("search.workers=-1", "search.workers=0", "search.workers=all"),
     "search.max_losses": ("search.max_losses=0", "search.max_losses=never"),
     "search.max_minutes": ("search.max_minutes=0", "search.max_minutes=soon"),

@@ -70,6 +70,15 @@ REFUSED: list[tuple[list[str], str]] = [
         "space.training.learning_rate; give it a list, or use tpe or random",
     ),
     (
+        [
+            "search.sampler.name=exhaustive",
+            "space.training.learning_rate=1e-3",
+            "space.dropout={low: 0, high: 1e-1}",
+        ],
+        "search.sampler.name: exhaustive cannot enumerate the continuous range "
+        "space.dropout; give it a list, or use tpe or random",
+    ),
+    (
         ["retrain.test=false"],
         "retrain.monitor: test would read the test set that retrain.test=false leaves unread; "
         "use validation or none",

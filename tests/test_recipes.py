@@ -9,8 +9,10 @@ import torch
 
 from made_search import fresh, go, pictures, search_config, table
 from made_study import made_config
+from nas_cifar10.data.loader import normalise
 from nas_cifar10.epochs import Epoch
 from nas_cifar10.errors import BadDataError
+from nas_cifar10.networks.whitening import whitening_filters
 from nas_cifar10.segment import SEARCH, Segment, Trained, load_state, train_segment, weights
 from nas_cifar10.space.candidate import Architecture, Block, Candidate
 
@@ -110,6 +112,44 @@ def test_every_recipe_changes_the_numbers_and_learns(overrides: tuple[str, ...])
     assert found[-1].train.loss < 2.4
 
 
+NETWORKS = {
+    "residual": Architecture(
+        (
+            Block("residual", 6, 3, 2, "batch", "gelu", "stride", 0.2),
+            Block("residual", 6, 3, 1, "batch", "silu", "average"),
+        ),
+        stem="whitening",
+        head="average",
+        initialisation="dirac",
+    ),
+    "separable": Architecture(
+        (Block("depthwise_separable", 8, 5, 3, "batch", "silu", "max", 0.1, "add"),),
+        stem="conv",
+        head="max",
+    ),
+}
+
+
+@pytest.mark.parametrize("architecture", NETWORKS.values(), ids=NETWORKS.keys())
+def test_rich_networks_are_as_exact(architecture: Architecture) -> None:
+    changes = {"candidate": Candidate(architecture, (("learning_rate", 0.005),))}
+    whole, checkpoint = train(segment(3, *EVERYTHING, **changes)), None
+    for stop in (1, 2, 3):
+        part = train(segment(stop, *EVERYTHING, **changes), checkpoint)
+        checkpoint = part.checkpoint
+    assert timeless(part.epochs) == timeless(whole.epochs)
+    assert content(part.checkpoint) == content(whole.checkpoint)
+    assert whole.epochs[-1].train.loss < whole.epochs[0].train.loss
+
+
+def test_whitening_filters_are_those_of_the_training_pictures_and_never_learn() -> None:
+    own = Candidate(NETWORKS["residual"], ())
+    kept = weights(train(segment(2, candidate=own)).checkpoint)
+    shown = pictures()
+    expected = whitening_filters(normalise(shown.images[shown.train_rows]))
+    assert torch.equal(kept["stem.0.weight"], expected)
+
+
 @pytest.mark.parametrize("schedule", ["cosine", "triangular", "one_cycle"])
 def test_an_epoch_is_the_same_however_early_a_trial_is_stopped(schedule: str) -> None:
     whole = train(segment(3, f"training.schedule={schedule}"))
@@ -146,6 +186,17 @@ def test_searched_values_reach_the_training() -> None:
 SEARCHES = {
     "everything": EVERYTHING,
     "sgd": ("training.optimizer=sgd", "training.schedule=triangular", "training.flip=random"),
+    "rich blocks": (
+        "space.kind=[conv, residual, depthwise_separable]",
+        "space.convolutions={low: 1, high: 2}",
+        "space.norm=[none, batch]",
+        "space.pooling=[max, stride]",
+        "space.dropout={low: 0, high: 0.3}",
+        "space.skip=[none, add]",
+        "space.stem=[conv, whitening]",
+        "space.head=[max, flatten]",
+        "space.initialisation=[default, dirac]",
+    ),
     "searched": (
         "space.training.weight_decay={low: 0, high: 0.1}",
         "space.training.label_smoothing=[0, 0.1]",

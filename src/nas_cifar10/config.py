@@ -31,6 +31,7 @@ from nas_cifar10.dimensions import (
     Kind,
     LearningRate,
     LearningRateDimension,
+    Milliseconds,
     Minutes,
     Mixing,
     MixingDimension,
@@ -259,6 +260,11 @@ class ConstraintsConfig(Section):
     )
     max_macs: Work | None = Field(
         None, description="multiply-accumulates a picture; null: no limit"
+    )
+    max_latency_ms: Milliseconds | None = Field(
+        None,
+        description="to predict one picture, in fp32, on the device and threads of the search; the "
+        "sum of a network's parts, each timed once before the first trial; null: no limit",
     )
 
 

@@ -63,11 +63,12 @@ def kernels_are_not_logarithmic(config: Config) -> Iterator[Broken]:
 def exhaustive_is_finite(config: Config) -> Iterator[Broken]:
     """A space with a range of real numbers cannot be enumerated."""
     if config.search.sampler.name == "exhaustive":
-        for key, dimension in searched_training(config).items():
+        searched = {f"training.{key}": d for key, d in searched_training(config).items()}
+        for key, dimension in {"dropout": config.space.dropout, **searched}.items():
             if isinstance(dimension, Range) and isinstance(dimension.low, float):
                 yield (
                     "search.sampler.name",
-                    f"exhaustive cannot enumerate the continuous range space.training.{key}; "
+                    f"exhaustive cannot enumerate the continuous range space.{key}; "
                     f"give it a list, or use tpe or random",
                 )
 
@@ -139,7 +140,7 @@ RULES: Mapping[Rule, tuple[str, ...]] = {
         "data.image_size",
     ),
     kernels_are_not_logarithmic: ("space.kernel_size",),
-    exhaustive_is_finite: ("search.sampler", "space.training"),
+    exhaustive_is_finite: ("search.sampler", "space.dropout", "space.training"),
     test_stays_unread: ("retrain.monitor", "retrain.test"),
     baseline_in_space: (
         "search.baseline",

@@ -112,6 +112,7 @@ AutoOrWorkers: TypeAlias = Annotated[
     _Auto | Annotated[Annotated[int, Field(ge=1, le=1024)], Tag("count")], _AUTO_OR
 ]
 Minutes: TypeAlias = Annotated[float, Field(gt=0, le=1e6)]
+Milliseconds: TypeAlias = Annotated[float, Field(gt=0, le=1e6)]
 Share: TypeAlias = Annotated[
     Annotated[Count, Tag("count")]
     | Annotated[Annotated[float, Field(gt=0, lt=1)], Tag("fraction")],

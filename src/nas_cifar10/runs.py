@@ -71,6 +71,7 @@ class RunFolder:
         self.environment = root / "environment.json"
         self.study = root / "study.db"
         self.data = root / "data.json"
+        self.latency = root / "latency.json"
         self.pictures = root / "pictures.npz"
         self.search = root / "search.json"
         self.best = root / "best.json"

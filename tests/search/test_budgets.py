@@ -1,21 +1,36 @@
 """Budgets: nothing above one is trained, and the sampler learns where they lie."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from made_chaos import at_once
-from made_search import adds_up, fresh, go, place_in, reopen, search_config, table, timeless
+from made_search import (
+    adds_up,
+    begin,
+    fresh,
+    go,
+    place_in,
+    reopen,
+    search_config,
+    table,
+    take_up,
+    timeless,
+)
 from made_search import pictures as digits_pictures
-from made_study import made_config, made_study, no_waiting
+from made_study import made_config, made_facts, made_study, no_waiting
 from nas_cifar10.config import Config, ConstraintsConfig
+from nas_cifar10.networks.latency import every_part
 from nas_cifar10.search.budgets import excess, refusal
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.search.executors import InProcess
 from nas_cifar10.segment import Failed, Pictures, Segment, Trained
+from nas_cifar10.space.search_space import SearchSpace
 from nas_cifar10.study import Study
+from nas_cifar10.study_open import create_study
 
 LIMITS = {
     "max_parameters": "search.constraints.max_parameters=1500",
@@ -118,3 +133,44 @@ def test_a_refused_candidate_is_refused_again_and_repeats_nothing(tmp_path: Path
     found = json.loads(place.run.search.read_text())
     assert found["best"] is None
     adds_up(found)
+
+
+def test_latency_is_timed_once_kept_and_obeyed(tmp_path: Path) -> None:
+    limited = search_config(
+        "search.constraints.max_latency_ms=1000", "search.trials=20", "training.epochs=1"
+    )
+    place = place_in(tmp_path / "run")
+    ready = begin(limited, place)
+    timed = json.loads(place.run.latency.read_text())
+    assert timed == ready.study.facts.resolved["latency"]
+    assert (timed["device"], timed["threads"], timed["batch_size"]) == ("cpu", 1, 1)
+    assert all(time > 0 for time in timed["parts_ms"].values())
+    assert "latency" not in json.loads(place.run.environment.read_text())
+    again = take_up(place).study.facts.resolved["latency"]
+    assert again == timed, "never timed again"
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "exhaustive"])
+def test_what_the_table_says_is_refused(tmp_path: Path, sampler: str) -> None:
+    config = search_config(
+        "search.constraints.max_latency_ms=3.5",
+        "search.trials=14",
+        f"search.sampler.name={sampler}",
+        "space.training={}",
+    )
+    shape = (1, 8, 8)
+    found = every_part(SearchSpace.from_config(config.space), shape)
+    slow = {str(part): 2.0 if "kernels 5" in str(part) else 1.0 for part in found}
+    facts = made_facts(config)
+    timed = replace(facts, resolved=facts.resolved | {"latency": {"parts_ms": slow}})
+    place = place_in(tmp_path)
+    with no_waiting():
+        study = create_study(place.database, config.name, timed)
+        executor = InProcess(digits_pictures(), 1, torch.device("cpu"), at_once)
+        for _ in run_search(study, place.run, executor):
+            pass
+    for trial in study.trials():
+        blocks = trial.candidate.architecture.blocks
+        latency = 1 + sum(2 if block.kernel_size == 5 else 1 for block in blocks)
+        assert (trial.state == "infeasible") == (latency > 3.5)
+    assert any("4 ms, at most 3.5 allowed" in trial.reason for trial in study.trials())

@@ -75,6 +75,7 @@ IDENTITY = {
     "search.schedule.reduction_factor",
     "search.constraints.max_parameters",
     "search.constraints.max_macs",
+    "search.constraints.max_latency_ms",
     "search.baseline",
 }
 

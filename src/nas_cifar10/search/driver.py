@@ -15,6 +15,7 @@ from nas_cifar10.crash import crash_point
 from nas_cifar10.epochs import Epoch
 from nas_cifar10.errors import BadDataError
 from nas_cifar10.networks.cost import cost
+from nas_cifar10.networks.latency import latency_ms
 from nas_cifar10.runs import RunFolder, write_atomic
 from nas_cifar10.search.budgets import excess, refusal
 from nas_cifar10.search.executors import Executor
@@ -27,6 +28,7 @@ from nas_cifar10.segment import (
     epochs_in,
     load_state,
 )
+from nas_cifar10.space.candidate import Architecture
 from nas_cifar10.study import Study
 from nas_cifar10.study_rows import Clock, Trial
 
@@ -117,7 +119,7 @@ class _Driver:
         same = [t.number for t in self.trials if t.candidate == proposal.candidate]
         measured = [n for n in same if self.trials[n].state not in _UNMEASURED]
         original = next((n for n in measured if self.trials[n].repeats is None), None)
-        over = excess(self.limits, vars(price))
+        over = excess(self.limits, self._costs(architecture, price.parameters, price.macs))
         trial = self.study.add(proposal, price, original, over)
         self.trials.append(trial)
         return trial
@@ -125,9 +127,19 @@ class _Driver:
     def _refuse(self) -> Iterator[Trial]:
         """End what costs too much before the next trial is asked, which is to learn from it."""
         for trial in self._running():
-            reason = refusal(self.limits, vars(trial))
+            architecture = trial.candidate.architecture
+            costs = self._costs(architecture, trial.parameters, trial.macs)
+            reason = refusal(self.limits, costs)
             if reason is not None:
                 yield self._end(trial, "infeasible", reason, None, "pruned")
+
+    def _costs(self, architecture: Architecture, parameters: int, macs: int) -> dict[str, float]:
+        costs: dict[str, float] = {"parameters": parameters, "macs": macs}
+        timed = self.study.facts.resolved.get("latency")
+        if timed is not None:
+            shape = tuple(self.study.facts.data["shape"])
+            costs["latency_ms"] = latency_ms(timed["parts_ms"], architecture, shape)
+        return costs
 
     def _round(self) -> Iterator[Trial]:
         """Decide what the last round left to decide, then train all that go on to their next stop.

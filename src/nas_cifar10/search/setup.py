@@ -20,6 +20,7 @@ from nas_cifar10.data.describe import describe, sample
 from nas_cifar10.data.loader import normalise
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.errors import CannotCreateError
+from nas_cifar10.networks import latency
 from nas_cifar10.networks.build import build, initialise
 from nas_cifar10.place import Place
 from nas_cifar10.runs import now, read_json, write_json, write_text
@@ -128,7 +129,8 @@ def num_workers(config: Config, device: torch.device) -> int:
 
 def resolve(config: Config, data: DataSet, device: torch.device) -> dict[str, Any]:
     """Decide number format and threads, once for the whole study."""
-    largest = SearchSpace.from_config(config.space).extremes()[1]
+    space = SearchSpace.from_config(config.space)
+    largest = space.extremes()[1]
     workers = num_workers(config, device)
     threads = precision.resolve_threads(config.training.threads, workers)
     torch.set_num_threads(threads)
@@ -136,6 +138,8 @@ def resolve(config: Config, data: DataSet, device: torch.device) -> dict[str, An
     format_, speedup = precision.resolve_precision(
         config.training.precision, device, lambda: training_step(config, largest, data, device)
     )
+    limited = config.search.constraints.max_latency_ms is not None
+    timed = {"latency": _timed(space, data, device)} if limited else {}
     return {
         "device": device.type,
         "processor": precision.processor(),
@@ -144,6 +148,21 @@ def resolve(config: Config, data: DataSet, device: torch.device) -> dict[str, An
         "threads": threads,
         "retrain_threads": precision.resolve_threads(config.training.threads, workers=1),
         "workers": workers,
+        **timed,
+    }
+
+
+def _timed(space: SearchSpace, data: DataSet, device: torch.device) -> dict[str, Any]:
+    """Time everything a network of the space can be made of, on the threads set now."""
+    channels, height, width = (int(size) for size in data.images.shape[1:])
+    shape, num_classes = (channels, height, width), len(data.class_names)
+    return {
+        "device": device.type,
+        "threads": torch.get_num_threads(),
+        "batch_size": 1,
+        "precision": "fp32",
+        "repeats": latency.REPEATS,
+        "parts_ms": latency.time_parts(space, shape, num_classes, device),
     }
 
 
@@ -186,6 +205,9 @@ def describe_run(study: Study, place: Place, data: DataSet) -> None:
     resolved = study.facts.resolved
     workers = num_workers(study.config, torch.device(resolved["device"]))  # may change on the way
     found = environment.describe() | resolved | {"workers": workers} | times
+    timed = found.pop("latency", None)
+    if timed is not None:
+        write_json(run.latency, timed)
     if earlier is not None:
         _warn_of_changes(earlier, found)
     write_json(run.environment, found | {"study": study.name, "database": str(place.database)})

@@ -135,19 +135,10 @@ class SearchSpace:
 
     def size(self) -> float:
         """Count the distinct candidates; infinite where a real range is searched."""
-        per_block = self._count_blocks()
+        per_block = self.num_blocks() * count(self._get("block1.dropout"))
         whole = [*ARCHITECTURE_KEYS, *(f"training.{name}" for name in self.training_names)]
         rest = math.prod(count(self._get(name)) for name in whole)
-        return sum(per_block ** int(depth) for depth in values_of(self._get("depth"))) * rest
-
-    def _count_blocks(self) -> float:
-        """Count the distinct blocks; those in which `skip` changes nothing count once."""
-        alike = ("kind", "convolutions", "skip")
-        several = itertools.product(*(values_of(self._get(f"block1.{key}")) for key in alike))
-        drawn = (dict(zip(alike, values, strict=True)) for values in several)
-        distinct = {_of_keys({**values, "channels": 1, "kernel_size": 1}) for values in drawn}
-        others = (key for key in BLOCK_KEYS if key not in alike)
-        return len(distinct) * math.prod(count(self._get(f"block1.{key}")) for key in others)
+        return sum(per_block**depth for depth in self.depths) * rest
 
     def enumerate(self) -> Iterator[Candidate]:
         """Yield every distinct candidate once, shallow ones first, in a fixed order.
@@ -156,7 +147,7 @@ class SearchSpace:
             ValueError: a real range is searched.
         """
         rest = [*ARCHITECTURE_KEYS, *(f"training.{name}" for name in self.training_names)]
-        for depth in sorted(map(int, values_of(self._get("depth")))):
+        for depth in sorted(self.depths):
             numbers = range(1, depth + 1)
             names = [f"block{number}.{key}" for number in numbers for key in _BLOCK_ORDER] + rest
             for values in itertools.product(*(values_of(self._get(name)) for name in names)):
@@ -170,6 +161,31 @@ class SearchSpace:
         blocks = enumerate(candidate.architecture.blocks, start=1)
         unused = [f"block{number}.skip" for number, block in blocks if not block.may_skip]
         return all(drawn[name] == values_of(self._get(name))[0] for name in unused)
+
+    def num_blocks(self) -> float:
+        """Count the distinct blocks, whatever is dropped behind them."""
+        alike = ("kind", "convolutions", "skip")
+        several = itertools.product(*(values_of(self._get(f"block1.{key}")) for key in alike))
+        drawn = (dict(zip(alike, values, strict=True)) for values in several)
+        distinct = {_of_keys({**values, "channels": 1, "kernel_size": 1}) for values in drawn}
+        others = (key for key in BLOCK_KEYS if key not in (*alike, "dropout"))
+        return len(distinct) * math.prod(count(self._get(f"block1.{key}")) for key in others)
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield every distinct block once, whatever is dropped behind it."""
+        keys = [key for key in BLOCK_KEYS if key != "dropout"]
+        choices = (values_of(self._get(f"block1.{key}")) for key in keys)
+        drawn = (dict(zip(keys, values, strict=True)) for values in itertools.product(*choices))
+        yield from dict.fromkeys(map(_of_keys, drawn))
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Every number of blocks a network can have."""
+        return tuple(int(depth) for depth in values_of(self._get("depth")))
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """Return every word a dimension of words can be."""
+        return tuple(str(word) for word in values_of(self._get(name)))
 
     def extremes(self) -> tuple[Candidate, Candidate]:
         """Return the candidate with everything at its smallest, and that at its largest."""
