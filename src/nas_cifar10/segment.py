@@ -37,7 +37,7 @@ SEARCH, RETRAIN, RETRAIN_TRAIN_ONLY = 0, 1, 2
 # Epochs count from 1, so 0 is free to seed what an epoch does not change: the first weights, and
 # which pictures begin mirrored.
 _INITIAL = 0
-_WHITENING_PICTURES = 200  # of 32x32, almost 200,000 patches for a covariance of 12x12
+_WHITENING_PIXELS = 200_000  # about so many patches, for a covariance of 12x12
 
 
 @dataclass(frozen=True)
@@ -221,16 +221,17 @@ def _prepare(
     network = build(architecture, pictures.shape, pictures.num_classes)
     initialise(network, _seed(segment, _INITIAL), architecture.initialisation)
     if fresh and architecture.stem == "whitening":
-        whiten(network, normalise(part.images[_spread(part.rows, _WHITENING_PICTURES)]))
+        whiten(network, normalise(part.images[_spread(part)]))
     network.to(part.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stub lacks this form
     optimizer = make_optimizer(network, training)
     return _Learner(network, optimizer, _recipe(training, network, len(part)))
 
 
-def _spread(rows: Tensor, most: int) -> Tensor:
-    """Return so many rows at even distances, or all where there are fewer."""
-    places = torch.linspace(0, len(rows) - 1, min(most, len(rows)), dtype=torch.float64)
-    return rows[places.long().to(rows.device)]
+def _spread(part: Part) -> Tensor:
+    """Return the rows of enough pictures for whitening filters, at even distances."""
+    most = max(1, _WHITENING_PIXELS // part.images[0, 0].numel())
+    places = torch.linspace(0, len(part) - 1, min(most, len(part)), dtype=torch.float64)
+    return part.rows[places.long().to(part.rows.device)]
 
 
 def _recipe(training: TrainingConfig, network: nn.Module, num_pictures: int) -> Recipe:

@@ -53,7 +53,8 @@ class Part:
         if self.role == "block":
             sizes = (pooled(size, self.block.pooling) for size in (height, width))
             return self.block.channels, *sizes  # type: ignore[return-value] # two sizes
-        stem = STEMS[self.word](channels, self.block)
+        with torch.device("meta"):
+            stem = STEMS[self.word](channels, self.block)
         return stem.channels, height - stem.lost, width - stem.lost
 
     def build(self, num_classes: int) -> nn.Module:
