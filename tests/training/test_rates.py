@@ -27,12 +27,12 @@ def test_factors_are_those_of_the_table(name: str, rows: list[tuple[int, int, fl
         assert RATES[name](step, total) == pytest.approx(factor, abs=1e-12)
 
 
-@pytest.mark.parametrize(("name", "total"), itertools.product(RATES, [1, 2, 3, 4, 10, 777]))
+@pytest.mark.parametrize(("name", "total"), [*itertools.product(RATES, [1, 2, 3, 4, 10, 777])])
 def test_factors_stay_between_0_and_1(name: str, total: int) -> None:
     factors = [RATES[name](step, total) for step in range(total)]
     assert all(0 <= factor <= 1 for factor in factors)
     if total > 9:
-        assert max(factors) > 0.95
+        assert max(factors) > 0.9
 
 
 def followed(scheduler: torch.optim.lr_scheduler.LRScheduler, total: int) -> list[float]:

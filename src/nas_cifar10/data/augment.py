@@ -165,7 +165,7 @@ def cutout(images: Tensor, centres: Tensor, size: int) -> Tensor:
     columns = torch.arange(width, device=images.device) - left[:, None]
     in_rows, in_columns = ((place >= 0) & (place < size) for place in (rows, columns))
     square = in_rows[:, None, :, None] & in_columns[:, None, None, :]
-    return images.masked_fill(square, 0)
+    return torch.where(square, 0.0, images)
 
 
 def mixing_shares(num: int, strength: float, generator: torch.Generator) -> Tensor:
