@@ -132,7 +132,7 @@ NETWORKS = {
 
 @pytest.mark.parametrize("architecture", NETWORKS.values(), ids=NETWORKS.keys())
 def test_rich_networks_are_as_exact(architecture: Architecture) -> None:
-    changes = {"candidate": Candidate(architecture, (("learning_rate", 0.005),))}
+    changes: dict[str, Any] = {"candidate": Candidate(architecture, (("learning_rate", 0.005),))}
     whole, checkpoint = train(segment(3, *EVERYTHING, **changes)), None
     for stop in (1, 2, 3):
         part = train(segment(stop, *EVERYTHING, **changes), checkpoint)

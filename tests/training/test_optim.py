@@ -18,7 +18,8 @@ def matrix(rows: int, columns: int, seed: int = 0) -> Tensor:
 def polar(given: Tensor) -> Tensor:
     """Return the nearest matrix with orthonormal rows or columns, by singular values."""
     left, _, right = torch.linalg.svd(given.double(), full_matrices=False)
-    return left @ right
+    nearest: Tensor = left @ right
+    return nearest
 
 
 SIZES = [(8, 8), (16, 75), (75, 16), (64, 576), (1, 9), (32, 1)]

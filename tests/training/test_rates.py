@@ -38,7 +38,7 @@ def test_factors_stay_between_0_and_1(name: str, total: int) -> None:
 def followed(scheduler: torch.optim.lr_scheduler.LRScheduler, total: int) -> list[float]:
     found = []
     for _ in range(total):
-        found.append(scheduler.get_last_lr()[0])
+        found.append(float(scheduler.get_last_lr()[0]))
         scheduler.optimizer.step()
         scheduler.step()
     return found

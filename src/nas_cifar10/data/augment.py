@@ -36,7 +36,7 @@ def training_batches(
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(part), generator=generator)
     begins = coins(len(part), torch.Generator().manual_seed(first_seed))
-    for positions in order.split(training.batch_size):
+    for positions in torch.split(order, training.batch_size):
         interrupts.check()
         rows = part.rows[positions.to(part.rows.device)]
         images, labels = part.images[rows], part.labels[rows]
@@ -135,7 +135,8 @@ def colour_jitter(images: Tensor, factors: Tensor) -> Tensor:
     strong = (contrast * bright + (1 - contrast) * mean).clamp(0, 1)
     if images.shape[1] == 3:
         strong = (saturation * strong + (1 - saturation) * _grey(strong)).clamp(0, 1)
-    return strong * 2 - 1
+    changed: Tensor = strong * 2 - 1
+    return changed
 
 
 def _grey(images: Tensor) -> Tensor:

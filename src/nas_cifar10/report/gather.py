@@ -129,7 +129,8 @@ def _trials(path: Path, objective: str, dimensions: Mapping[str, Dimension]) -> 
     trials = [read.validate_python(_trial(row, objective, dimensions)) for row in _table(path)]
     for trial in trials:
         for name, value in trial.values.items():
-            ends = ends_of(numeric(dimensions[name])) if name in dimensions else (value,)
+            known = ends_of(numeric(dimensions[name])) if name in dimensions else (value,)
+            ends = [float(end) for end in known]
             if not min(ends) <= value <= max(ends):
                 raise ValueError(f"trial {trial.number}: {name} {value:g} is not in the space")
     return tuple(sorted(trials, key=lambda trial: trial.number))

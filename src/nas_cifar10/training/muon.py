@@ -24,8 +24,8 @@ def orthogonalised(matrix: Tensor) -> Tensor:
     Args:
         matrix: (m, n). Its singular vectors stay, its singular values come close to 1.
     """
-    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    wide = wide / (wide.norm() + 1e-7)
+    wide: Tensor = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    wide = wide / (torch.linalg.vector_norm(wide) + 1e-7)
     a, b, c = _COEFFICIENTS
     for _ in range(NUM_ITERATIONS):
         square = wide @ wide.T
@@ -77,4 +77,5 @@ def _adam_update(gradient: Tensor, state: dict[str, Any], group: dict[str, Any])
     first = state["first"].lerp_(gradient, 1 - _BETAS[0])
     second = state["second"].lerp_(gradient.square(), 1 - _BETAS[1])
     first_share, second_share = (1 - beta ** state["step"] for beta in _BETAS)
-    return (first / first_share) / ((second / second_share).sqrt() + _EPS)
+    update: Tensor = (first / first_share) / ((second / second_share).sqrt() + _EPS)
+    return update
