@@ -5,10 +5,15 @@ from collections.abc import Callable
 import matplotlib
 from matplotlib.text import Text
 
+from nas_cifar10.networks.cost import cost
+from nas_cifar10.report.charts_search import slices
+from nas_cifar10.report.drawing import drawing
 from nas_cifar10.report.figures import FIGURES, draw
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.summary import summary
+from nas_cifar10.report.write import report
 from nas_cifar10.runs import RunFolder, read_csv, read_json, write_json
+from nas_cifar10.space.candidate import Architecture, Block
 
 SPACE = {
     "depth": [2, 3],
@@ -37,12 +42,33 @@ def test_words_are_read_as_their_places(make_run: Callable[..., RunFolder]) -> N
 def test_a_run_with_words_gets_every_figure(make_run: Callable[..., RunFolder]) -> None:
     run = make_run(space=SPACE)
     facts = gather(run)
-    assert draw(facts, run.figures) == {}
+    assert draw(facts, run.figures)[1] == {}
     with matplotlib.rc_context():
         drawn = FIGURES["slice"](facts)
     assert not isinstance(drawn, str)
     texts = {text.get_text() for text in drawn.findobj(Text) if isinstance(text, Text)}
     assert {"none", "batch", "flatten", "max", "add"} <= texts
+
+
+def test_a_page_shows_words_where_values_stand(make_run: Callable[..., RunFolder]) -> None:
+    run = make_run(space=SPACE)
+    report(run)
+    assert "batch" in run.page.read_text(encoding="utf-8")
+    charts = {chart.name: chart for chart in slices(gather(run))}
+    head = charts["slice-head"]
+    assert head.layout["xaxis"]["categoryarray"] == ["flatten", "max"]
+    assert {x for trace in head.traces for x in trace["x"]} <= {"flatten", "max"}
+    depth = charts["slice-depth"]
+    assert depth.layout["xaxis"]["categoryarray"] == [2.0, 3.0]
+
+
+def test_a_drawing_names_stem_and_convolutions() -> None:
+    block = Block("residual", 6, 3, convolutions=2)
+    architecture = Architecture((block,), stem="whitening")
+    drawn = str(drawing(architecture, cost(architecture, (3, 8, 8), 10).layers, (3, 8, 8)))
+    assert "stem: 24 channels" in drawn
+    assert "2 × residual 3×3, 6 channels" in drawn
+    assert "head: 10 classes" in drawn
 
 
 def test_another_trial_than_the_best_is_described_by_its_words(
