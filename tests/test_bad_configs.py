@@ -217,6 +217,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "retrain": ("retrain=", "retrain=30"),
     "retrain.epochs": ("retrain.epochs=0", "retrain.epochs=1e2"),
     "retrain.monitor": ("retrain.monitor=train", "retrain.monitor=false"),
+    "retrain.seeds": ("retrain.seeds=0", "retrain.seeds=3.0"),
     "retrain.test": ("retrain.test=no", "retrain.test=0", "retrain.test="),
 }
 

@@ -304,6 +304,11 @@ class RetrainConfig(Section):
         description="curve drawn beside training; validation: train on the training part only",
     )
     test: bool = Field(True, description="false leaves the test set unread")
+    seeds: Annotated[int, Field(ge=1, le=1000)] = Field(
+        1,
+        description="how often, each time from other first weights, in another order; the first "
+        "model is the run's, the others say how much chance is in it",
+    )
 
 
 class Config(Section):

@@ -5,7 +5,7 @@ Knows no search: it meets it in the study. An epoch is a segment, so a stop lose
 
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,6 +59,7 @@ class Job:
     Args:
         config: The study's, with `retrain.*` as asked for now.
         data: Its pictures and labels are on the device that trains.
+        number: Which of `retrain.seeds`, from 0; each draws its own random numbers.
     """
 
     study: Study
@@ -66,11 +67,12 @@ class Job:
     config: Config
     data: DataSet
     run: RunFolder
+    number: int = 0
 
     @property
     def folder(self) -> RetrainFolder:
         """Where the model and its measurement go."""
-        return self.run.retrain
+        return self.run.retrain.seed(self.number)
 
 
 def prepare(study: Study, trial: Trial, config: Config, data: DataSet, run: RunFolder) -> Job:
@@ -84,6 +86,27 @@ def prepare(study: Study, trial: Trial, config: Config, data: DataSet, run: RunF
 
 
 def run_retrain(job: Job, *, resume: bool) -> Iterator[Epoch]:
+    """Do as `_run_once` for each of `retrain.seeds`, then say how they differ."""
+    job.run.retrain.summary.unlink(missing_ok=True)
+    for folder in () if resume else job.run.retrain.seeds():
+        _empty(folder)
+    jobs = [replace(job, number=number) for number in range(job.config.retrain.seeds)]
+    for each in jobs:
+        yield from _run_once(each, resume=resume)
+    if len(jobs) > 1:
+        write_json(job.run.retrain.summary, _differences(jobs))
+
+
+def _differences(jobs: Sequence[Job]) -> dict[str, Any]:
+    tables, part = [read_json(job.folder.metrics) for job in jobs], _measured_name(jobs[0].config)
+    return {"n": len(jobs), "part": part} | {
+        f"{name}_{score}": metrics.spread([table[name][score] for table in tables])
+        for name in filter(None, (part, "train"))
+        for score in ("accuracy", "loss")
+    }
+
+
+def _run_once(job: Job, *, resume: bool) -> Iterator[Epoch]:
     """Train, and after the last epoch write the model and its measurement.
 
     Yields:
@@ -127,7 +150,7 @@ def _segment(job: Job, stop: int) -> Segment:
         training=job.config.training.model_copy(update={"epochs": job.config.retrain.epochs}),
         data=job.study.facts.data["fingerprint"],
         seed=job.config.seed,
-        stream=RETRAIN_TRAIN_ONLY if validation else RETRAIN,
+        stream=(RETRAIN_TRAIN_ONLY if validation else RETRAIN) + 2 * job.number,
         trial=job.trial.number,
         stop=stop,
         precision=job.study.facts.resolved["precision"],
@@ -137,10 +160,14 @@ def _segment(job: Job, stop: int) -> Segment:
 
 
 def _start_over(job: Job) -> tuple[None, tuple[Epoch, ...]]:
-    for path in vars(job.folder).values():
-        if path != job.folder.root:
-            path.unlink(missing_ok=True)
+    _empty(job.folder)
     return None, ()
+
+
+def _empty(folder: RetrainFolder) -> None:
+    for path in vars(folder).values():
+        if path != folder.root:
+            path.unlink(missing_ok=True)
 
 
 def _resume_point(job: Job) -> tuple[bytes | None, tuple[Epoch, ...]]:
@@ -156,8 +183,7 @@ def _resume_point(job: Job) -> tuple[bytes | None, tuple[Epoch, ...]]:
         raise StateError(
             f"{job.folder.root}: holds the retrain of another trial, or of other pictures "
             f"(retrain.monitor decides whether validation is trained on), or one whose learning "
-            f"rate runs over another number of epochs; "
-            f"leave out --resume to start over"
+            f"rate runs over another number of epochs; leave out --resume to start over"
         )
     epochs = tuple(epochs_in(state))
     if len(epochs) > job.config.retrain.epochs:
@@ -254,7 +280,8 @@ def _write_metrics(
         table[name] = metrics.summary(probabilities, labels, majority)
         table["per_class"] = metrics.per_class(probabilities, labels, names)
         table["confusion_matrix"] = metrics.confusion(probabilities, labels)
-        _show(job, part, probabilities, labels)
+        if not job.number:
+            _show(job, part, probabilities, labels)
         content = io.BytesIO()
         np.savez_compressed(
             content, probabilities=probabilities, labels=labels, class_names=np.array(names)
@@ -298,11 +325,12 @@ def _description(job: Job) -> dict[str, Any]:
             "candidate": job.trial.candidate.to_json(),
             "fingerprint": job.trial.candidate.fingerprint(),
             "seed": job.config.seed,
+            **({"number": job.number} if job.number else {}),
             "data": {
                 "source": job.config.data.source,
                 "fingerprint": job.study.facts.data["fingerprint"],
             },
-            "retrain": job.config.retrain.model_dump(),
+            "retrain": job.config.retrain.model_dump(exclude={"seeds"}),
             "precision": job.study.facts.resolved["precision"],
             "versions": found["versions"],
             "commit": found["commit"],

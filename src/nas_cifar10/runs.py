@@ -55,10 +55,19 @@ class RetrainFolder:
         self.card = root / "README.md"
         self.onnx = root / "model.onnx"
         self.pt2 = root / "model.pt2"
+        self.summary = root / "summary.json"
 
     def made_from_model(self) -> tuple[Path, ...]:
         """Return the files that another model makes obsolete."""
         return self.predictions, self.card, self.onnx, self.pt2
+
+    def seed(self, number: int) -> "RetrainFolder":
+        """Return where the same candidate lies that was retrained once more, from 1 up."""
+        return RetrainFolder(self.root / f"seed-{number}") if number else self
+
+    def seeds(self) -> list["RetrainFolder"]:
+        """Return every folder of that kind that is there."""
+        return [RetrainFolder(path) for path in sorted(self.root.glob("seed-[0-9]*"))]
 
 
 class RunFolder:
@@ -101,7 +110,7 @@ class RunFolder:
         for path in (*self.figures.glob("*.png"), *self._files()):
             if path not in (self.study, self.lock):
                 path.unlink(missing_ok=True)
-        for folder in (self.figures, self.retrain.root):
+        for folder in (self.figures, *(f.root for f in self.retrain.seeds()), self.retrain.root):
             with contextlib.suppress(OSError):  # not there, or not empty
                 folder.rmdir()
 
@@ -112,7 +121,8 @@ class RunFolder:
                 left.unlink(missing_ok=True)
 
     def _files(self) -> list[Path]:
-        named = (*vars(self.retrain).values(), *vars(self).values())
+        retrained = (self.retrain, *self.retrain.seeds())
+        named = (*vars(self).values(), *(path for f in retrained for path in vars(f).values()))
         return [path for path in named if isinstance(path, Path) and not path.is_dir()]
 
 

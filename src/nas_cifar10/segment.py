@@ -49,7 +49,8 @@ class Segment:
             those of the whole training, wherever a segment stops: the learning rate runs over them.
         data: Fingerprint of all pictures.
         seed: The config's.
-        stream: `SEARCH`, `RETRAIN` or `RETRAIN_TRAIN_ONLY`: each draws its own random numbers.
+        stream: `SEARCH`, `RETRAIN` or `RETRAIN_TRAIN_ONLY`: each draws its own random numbers. Each
+            further seed of a retrain adds 2.
         trial: The trial's number.
         stop: Epochs done at its end; it starts where the checkpoint stands.
         precision: `fp32` or `bf16`.

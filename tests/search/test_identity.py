@@ -17,6 +17,7 @@ FREE = {
     "retrain.epochs",
     "retrain.monitor",
     "retrain.test",
+    "retrain.seeds",
 }
 IDENTITY = {
     "name",

@@ -24,6 +24,7 @@ from nas_cifar10.report.parts import (
     Predictions,
     Samples,
     Search,
+    Seeds,
     Shown,
     Trial,
     finite_or_nan,
@@ -78,6 +79,7 @@ def gather(run: RunFolder) -> Facts:
         model=_part(run.retrain.description, lambda path: _json(path, Model)),
         predictions=_part(run.retrain.predictions, _predictions),
         shown=_part(run.pictures, _shown),
+        seeds=_part(run.retrain.summary, lambda path: _json(path, Seeds)),
     )
 
 

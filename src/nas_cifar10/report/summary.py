@@ -134,6 +134,9 @@ def _measured(facts: Facts, metrics: Metrics) -> list[Row]:
     if metrics.part is None or metrics.scores is None:
         return [*rows, ("test accuracy", "not measured: the test set was left unread")]
     rows += _scores(metrics.part, metrics.scores)
+    if facts.seeds is not None and facts.seeds.accuracy is not None:
+        spread, n = facts.seeds.accuracy, counted(facts.seeds.n, "seed")
+        rows.append((f"its accuracy over {n}", f"{spread.mean:.3f} ± {spread.sd:.3f} (sd)"))
     if metrics.part != "test":
         rows.append(("test accuracy", "the test set was left unread"))
     return rows

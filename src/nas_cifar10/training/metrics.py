@@ -53,6 +53,15 @@ def macro_f1(predicted: Labels, labels: Labels, num_classes: int) -> float:
     return float(f1_score(labels, predicted, labels=classes, average="macro", zero_division=0))
 
 
+def spread(values: Sequence[float]) -> dict[str, Any]:
+    """Return mean and sample standard deviation of two values or more, and the values."""
+    return {
+        "mean": float(np.mean(values)),
+        "sd": float(np.std(values, ddof=1)),
+        "values": list(values),
+    }
+
+
 def summary(probabilities: Probabilities, labels: Labels, majority: int) -> dict[str, Any]:
     """Return one part's numbers, as they stand in metrics.json.
 
