@@ -26,6 +26,7 @@ from nas_cifar10.model import network_with, probabilities, read_model
 from nas_cifar10.runs import (
     RetrainFolder,
     RunFolder,
+    read_json,
     write_atomic,
     write_csv,
     write_json,
