@@ -4,29 +4,38 @@ The made-up trainer takes a few milliseconds and no torch, for volume; the same 
 with real tiny training too.
 """
 
+import atexit
 import functools
 import hashlib
 import os
 import random
+import resource
+import signal
 import sqlite3
+import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGKILL, Signals
+from typing import TypeAlias
 
+import pytest
 import torch
 
 from made_search import begin, digits, pictures, place_in, take_up
 from made_study import made_config, made_facts
 from nas_cifar10 import interrupts
+from nas_cifar10.__main__ import main
 from nas_cifar10.config import Config
 from nas_cifar10.epochs import Epoch, Scores
 from nas_cifar10.errors import NasError
 from nas_cifar10.interrupts import Interrupted
+from nas_cifar10.networks.build import build
 from nas_cifar10.retrain import prepare, run_retrain
 from nas_cifar10.runs import disk_error, locked
 from nas_cifar10.search.driver import run_search
@@ -41,7 +50,11 @@ from nas_cifar10.segment import (
     train_segment,
 )
 from nas_cifar10.study_open import create_study, find_study
+from nas_cifar10.training.memory import give_back_memory
+from nas_cifar10.training.optim import OPTIMIZERS
 from nas_cifar10.views import best_of
+
+Tally: TypeAlias = Callable[..., None]  # see chaos/conftest.py
 
 FULL = os.environ.get("NAS_CHAOS") == "full"
 CPU = torch.device("cpu")
@@ -65,7 +78,10 @@ def made_up(
         accuracy = 0.4 + 0.3 * share + 0.02 * number
         scores = Scores(loss=1 - accuracy, accuracy=accuracy, macro_f1=accuracy, auc=None)
         done.append(Epoch(number, scores, scores, 0.0))
-    return Trained(tuple(done), packed(segment, done, network={}, optimizer={}))
+    network = build(segment.candidate.architecture, pictures.shape, pictures.num_classes)
+    optimizer = OPTIMIZERS["adam"](network.parameters(), 0.001)
+    state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
+    return Trained(tuple(done), packed(segment, done, **state))
 
 
 at_once = functools.partial(made_up, milliseconds=0)
@@ -82,7 +98,8 @@ def search(folder: Path, config: Config, workers: int = 1, train: Train = train_
         if workers == 1:
             executor = InProcess(pictures(), 1, CPU, train)
         else:
-            executor = LocalProcesses(pictures(), 1, CPU, workers, None, train, "fork")
+            losses = config.search.max_losses
+            executor = LocalProcesses(pictures(), 1, CPU, workers, losses, train, "fork")
         with executor, closing(run_search(study, place.run, executor)) as events:
             for _ in events:
                 pass
@@ -91,10 +108,22 @@ def search(folder: Path, config: Config, workers: int = 1, train: Train = train_
 JOB = made_config("search.trials=3", "search.cohort=2", "training.epochs=2", "retrain.epochs=2")
 
 
-def whole_job(folder: Path) -> None:
+@contextmanager
+def nobody_else(folder: Path) -> Iterator[None]:
+    """Fail where another process is within as well; note who came and went."""
+    with (folder / "visitors").open("a", encoding="ascii") as visitors:
+        witness = os.open(folder / "within", os.O_CREAT | os.O_EXCL)
+        os.write(visitors.fileno(), f"{os.getpid()} comes\n".encode())
+        yield
+        os.write(visitors.fileno(), f"{os.getpid()} goes\n".encode())
+        (folder / "within").unlink()
+        os.close(witness)
+
+
+def whole_job(folder: Path, within: AbstractContextManager[None] | None = None) -> None:
     """Search and retrain, from wherever the folder stands."""
     place = place_in(folder)
-    with locked(place.run, place.database.path):
+    with locked(place.run, place.database.path), within or nullcontext():
         there = place.run.study.exists()
         ready = take_up(place) if there else begin(JOB, place, overwrite=True)
         with ready.executor as executor:
@@ -106,8 +135,16 @@ def whole_job(folder: Path) -> None:
             pass
 
 
+@functools.cache
+def _warmed_up() -> None:
+    """Let this process do all once: each forked one would take seconds to load what it takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        whole_job(Path(folder))
+
+
 def fork(act: Callable[[], None]) -> int:
     """Start a process of its own group that does one thing; return its number."""
+    _warmed_up()
     sys.stdout.flush()
     pid = os.fork()
     if pid:
@@ -136,6 +173,87 @@ def fork(act: Callable[[], None]) -> int:
 def outcome(act: Callable[[], None]) -> int:
     """Run something in a process of its own; return its exit code, negative for a signal."""
     return os.waitstatus_to_exitcode(os.waitpid(fork(act), 0)[1])
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended, what it said, and what it took.
+
+    Args:
+        megabytes: By how much it grew beyond the process it was forked from, if it was.
+    """
+
+    code: int
+    said: str
+    cpu_seconds: float
+    megabytes: float
+
+
+def nas(folder: Path, *words: str) -> None:
+    """Be the command line, in a folder; does not come back."""
+    atexit._clear()  # what the tests' process has to do at its end
+    os.chdir(folder)
+    sys.argv = ["nas", *words]
+    main()
+
+
+def observed(act: Callable[[], None], log: Path, seconds: int = 60) -> Ended:
+    """Run something in a process of its own, for so long and in 3 GB more at most."""
+
+    def limited() -> None:
+        signal.alarm(seconds)
+        limit_memory(3 * 1024)
+        say_to(log)
+        act()
+
+    give_back_memory()  # or else it would have some to grow into
+    small = os.wait4(fork(lambda: None), 0)[2].ru_maxrss
+    _, status, used = os.wait4(fork(limited), 0)
+    return Ended(
+        os.waitstatus_to_exitcode(status),
+        log.read_text(errors="replace"),
+        used.ru_utime + used.ru_stime,
+        (used.ru_maxrss - small) / 1024,
+    )
+
+
+def say_to(log: Path) -> None:
+    """Let what this process says from now on go to a file."""
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+
+
+def limit_memory(megabytes: int) -> None:
+    """Let this process ask for so much more and no more."""
+    room = megabytes * 2**20 + 1024 * _status("VmSize")
+    resource.setrlimit(resource.RLIMIT_AS, (room, room))
+
+
+def by_itself(folder: Path, *words: str, before: tuple[str, ...] = ()) -> Ended:
+    """Run the command in a process that has nothing of this one's."""
+    command = [*before, sys.executable, "-m", "nas_cifar10", *words]
+    started = [sys.executable, "-c", _MEASURED, *command]  # or else this one's size would count
+    done = subprocess.run(started, cwd=folder, capture_output=True, text=True, check=False)
+    code, cpu_seconds, kilobytes = done.stdout.splitlines()[-1].split()
+    return Ended(int(code), done.stderr, float(cpu_seconds), int(kilobytes) / 1024)
+
+
+_MEASURED = """
+import os, resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(code, used.ru_utime + used.ru_stime, used.ru_maxrss)
+"""
+
+
+def _status(name: str) -> int:
+    """Return one of the numbers that Linux tells of this process, in kB."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1])
+    raise AssertionError("Linux always says")
 
 
 @dataclass
@@ -201,8 +319,9 @@ def under_fire(
                 break
             victims = children(pid) if kill_workers else []
             if victims:
-                os.kill(generator.choice(victims), SIGKILL)
-                told.workers_killed += 1
+                with suppress(ProcessLookupError):  # it ended by itself just now
+                    os.kill(generator.choice(victims), SIGKILL)
+                    told.workers_killed += 1
         told.codes.append(os.waitstatus_to_exitcode(status))
         end = time.monotonic() + 10
         while alive(pid):
@@ -218,6 +337,20 @@ def ticks(generator: random.Random) -> Iterator[None]:
     while True:
         time.sleep(generator.uniform(0.05, 0.35))
         yield
+
+
+@contextmanager
+def disk(folder: Path, kilobytes: int) -> Iterator[Path]:
+    """Mount a file system of this size in memory."""
+    folder.mkdir()
+    options = ["-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
+    done = subprocess.run(["mount", *options], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("mounting a small disk needs root on Linux")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def intact(database: Path) -> bool:

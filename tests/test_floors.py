@@ -23,6 +23,8 @@ FLOORS = [
         "errors",
         "interrupts",
         "place",
+        "reading",
+        "retrain_folder",
         "runs",
         "starters",
         "yaml_text",

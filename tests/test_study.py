@@ -216,7 +216,9 @@ def test_importances_survive_few_trials(path: Path, complete: int) -> None:
 def test_importances_need_values_that_differ(path: Path) -> None:
     study = made_study(path, made_config())
     for _ in range(3):
-        study.end(ask(study), "complete", "", "complete", 0.5)
+        trial = ask(study)
+        trial = study.set_epochs(trial, made_epochs(trial.candidate, 1))
+        study.end(trial, "complete", "", "complete", 0.5)
     assert study.importances() == {}
 
 
@@ -226,6 +228,7 @@ def test_importances_of_a_space_without_dimensions_are_none(path: Path) -> None:
     for value in (0.1, 0.2, 0.3):
         trial = ask(study)
         assert trial.candidate.architecture.blocks[0].channels == 8
+        trial = study.set_epochs(trial, made_epochs(trial.candidate, 1))
         study.end(trial, "complete", "", "complete", value)
     assert study.importances() == {}
 

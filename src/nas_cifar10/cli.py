@@ -15,6 +15,7 @@ from typing import Annotated, ParamSpec
 
 import typer
 
+from nas_cifar10.data.text import harmless
 from nas_cifar10.errors import ConfigError, NasError
 from nas_cifar10.interrupts import Interrupted
 
@@ -61,7 +62,7 @@ def _explained(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*args, **kwargs)
         except NasError as error:
-            print(error, file=sys.stderr)
+            print(harmless(error), file=sys.stderr)
             raise typer.Exit(error.exit_code) from None
         except OSError as error:
             from nas_cifar10.runs import disk_error
@@ -69,7 +70,7 @@ def _explained(command: Callable[P, None]) -> Callable[P, None]:
             failed = disk_error(error)
             if failed is None:
                 raise
-            print(failed, file=sys.stderr)
+            print(harmless(failed), file=sys.stderr)
             raise typer.Exit(failed.exit_code) from None
         except Interrupted as stop:
             print("stopped", file=sys.stderr)

@@ -12,6 +12,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from nas_cifar10.data.text import harmless
+
 log = logging.getLogger(__name__)
 
 UNBROKEN = 100_000  # columns where nobody looks: a path is never wrapped in a pipe or a file
@@ -22,10 +24,10 @@ def print_table(rows: Sequence[tuple[str, str]], folder: Path | None) -> None:
     console = Console(width=None if sys.stdout.isatty() else UNBROKEN)
     table = Table(show_header=False, pad_edge=False)
     for name, text in rows:
-        table.add_row(Text(name), Text(text))
+        table.add_row(Text(harmless(name)), Text(harmless(text)))
     console.print(table)
     if folder is not None:
-        print(f"results in {folder}")
+        print(f"results in {harmless(folder)}")
 
 
 class Screen:
@@ -61,6 +63,7 @@ class Screen:
 
     def fix(self, text: str) -> None:
         """Show a line that stays."""
+        text = harmless(text)
         log.info(text)
         if self.live is not None:
             self.live.console.print(Text(text))
@@ -72,6 +75,7 @@ class Screen:
         if self.live is None:
             self.fix(text)
         else:
+            text = harmless(text)
             log.info(text)
             self.moving = text
 

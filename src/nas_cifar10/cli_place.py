@@ -4,13 +4,18 @@ import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from nas_cifar10 import config_file
+from pydantic import TypeAdapter, ValidationError
+
+from nas_cifar10 import config_file, environment
 from nas_cifar10.config import Config
 from nas_cifar10.config_rules import notices
+from nas_cifar10.data.text import harmless
 from nas_cifar10.database import Database
+from nas_cifar10.dimensions import Name
 from nas_cifar10.errors import ConfigError, MissingInputError
 from nas_cifar10.place import Place
-from nas_cifar10.runs import OUTPUTS, RunFolder, latest, locked, read_json, slug
+from nas_cifar10.reading import why
+from nas_cifar10.runs import OUTPUTS, RunFolder, latest, locked, slug
 
 
 def locate(run_dir: Path | None, study_db: str | None, study_name: str | None) -> Place:
@@ -26,11 +31,12 @@ def locate(run_dir: Path | None, study_db: str | None, study_name: str | None) -
         return _locate_database(Database.parse(study_db), study_name)
     run = RunFolder(run_dir) if run_dir is not None else latest()
     if run_dir is None:
-        print(f"run: {run.root}", file=sys.stderr)
+        print(f"run: {harmless(run.root)}", file=sys.stderr)
+    run.refuse_links()
     if not run.environment.exists():
         raise MissingInputError(f"{run.root}: holds no run; start one with nas run --config FILE")
-    stored = read_json(run.environment)
-    return Place(run, Database.parse(stored["database"]), study_name or stored["study"])
+    stored = environment.read(run.environment)
+    return Place(run, Database.parse(stored.database), study_name or stored.study)
 
 
 def _locate_database(database: Database, study_name: str | None) -> Place:
@@ -40,7 +46,9 @@ def _locate_database(database: Database, study_name: str | None) -> Place:
     root = OUTPUTS / slug(study.config.name)
     if database.path is not None and (database.path.parent / "environment.json").exists():
         root = database.path.parent
-    return Place(RunFolder(root), database, study.name)
+    run = RunFolder(root)
+    run.refuse_links()
+    return Place(run, database, study.name)
 
 
 def place_of_search(
@@ -68,7 +76,15 @@ def place_of_search(
         print(f"note: {notice}", file=sys.stderr)
     run = RunFolder(run_dir or OUTPUTS / slug(config.name))
     database = Database.parse(study_db) if study_db else Database(path=run.study)
-    return Place(run, database, study_name or config.name), config
+    return Place(run, database, _checked(study_name) or config.name), config
+
+
+def _checked(study_name: str | None) -> str | None:
+    """Let a study have any name a config may have."""
+    try:
+        return TypeAdapter(Name | None).validate_python(study_name)
+    except ValidationError as error:
+        raise ConfigError(f"--study: {why(error)}, got {study_name!r:.80}") from None
 
 
 def held(place: Place) -> AbstractContextManager[None]:

@@ -5,6 +5,7 @@ import sys
 
 from nas_cifar10 import views
 from nas_cifar10.cli_output import print_table
+from nas_cifar10.data.text import harmless
 from nas_cifar10.errors import NoTrialCompletedError
 from nas_cifar10.place import Place
 from nas_cifar10.report.summary import summary
@@ -22,7 +23,7 @@ def report(place: Place, *, as_json: bool) -> None:
     facts, left_out = write_report(place.run)
     for reason in dict.fromkeys(left_out.values()):
         names = ", ".join(name for name, why in left_out.items() if why == reason)
-        print(f"figures left out: {names}: {reason}", file=sys.stderr)
+        print(f"figures left out: {names}: {harmless(reason)}", file=sys.stderr)
     if as_json:
         files = {"search": place.run.search, "metrics": place.run.retrain.metrics}
         found = {name: read_json(path) for name, path in files.items() if path.exists()}

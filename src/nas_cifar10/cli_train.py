@@ -17,6 +17,7 @@ from nas_cifar10.config import Config
 from nas_cifar10.data.dataset import read, read_again
 from nas_cifar10.data.describe import describe
 from nas_cifar10.data.split import DataSet
+from nas_cifar10.data.text import harmless
 from nas_cifar10.errors import (
     ConfigError,
     InterruptedRunError,
@@ -203,13 +204,21 @@ class _RunLog(logging.FileHandler):
         super().handleError(record)
 
 
+class _Lines(logging.Formatter):
+    """Lines whose names of files and pictures do no harm to a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return harmless(super().format(record))
+
+
 @contextmanager
 def _logged(handler: logging.Handler, level: int, form: str) -> Iterator[None]:
     """Send this tool's log there, from `level` on, while the block runs."""
     log = logging.getLogger("nas_cifar10")
     log.setLevel(logging.DEBUG)
     handler.setLevel(level)
-    handler.setFormatter(logging.Formatter(form))
+    handler.setFormatter(_Lines(form))
     log.addHandler(handler)
     try:
         yield

@@ -6,6 +6,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
+from nas_cifar10.errors import BadDataError
+from nas_cifar10.reading import why
+from nas_cifar10.runs import read_json
+
 _PACKAGES = ("nas-cifar10", "torch", "torchvision", "optuna", "scikit-learn", "numpy", "pillow")
 
 
@@ -16,6 +22,32 @@ def describe() -> dict[str, Any]:
         "commit": _commit(),
         "machine": {"system": platform.system(), "processor": platform.machine()},
     }
+
+
+class Recorded(BaseModel):
+    """What has to be known again of a run's environment.json; the rest is for people."""
+
+    study: str
+    database: str
+    started_at: str
+    resumed_at: list[str]
+    versions: dict[str, str | None]
+    machine: dict[str, str]
+
+
+def read(path: Path) -> Recorded:
+    """Read a run's environment.json.
+
+    Raises:
+        MissingInputError: there is none.
+        BadDataError: it is damaged.
+    """
+    try:
+        return Recorded.model_validate(read_json(path))
+    except ValidationError as error:
+        raise BadDataError(
+            f"{path}: is damaged: {why(error)}; remove it, and name the study with --study-db"
+        ) from None
 
 
 def _version(package: str) -> str | None:

@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import Field, TypeAdapter
+
+Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
 class Scores:
     """How one part of the pictures fared. Loss is the mean cross-entropy in nats."""
 
-    loss: float
-    accuracy: float
-    macro_f1: float
-    auc: float | None
+    loss: Finite
+    accuracy: Finite
+    macro_f1: Finite
+    auc: Finite | None
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Epoch:
     number: int
     train: Scores
     held_out: Scores | None
-    seconds: float
+    seconds: Finite
 
     def to_json(self) -> dict[str, Any]:
         """Return the form that the study and checkpoints keep."""
@@ -30,17 +34,31 @@ class Epoch:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Epoch":
-        """Read the form `to_json` writes."""
-        held_out = values["held_out"]
-        return cls(
-            number=values["number"],
-            train=Scores(**values["train"]),
-            held_out=None if held_out is None else Scores(**held_out),
-            seconds=values["seconds"],
-        )
+        """Read the form `to_json` writes.
+
+        Raises:
+            ValueError: it is another one.
+        """
+        return _FORM.validate_python(values)
 
     @property
     def measured(self) -> Scores:
         """Return the held-out scores of an epoch that has them."""
         assert self.held_out is not None
         return self.held_out
+
+
+def in_order(values: Any) -> tuple[Epoch, ...]:
+    """Read all epochs of a trial in the form `to_json` writes.
+
+    Raises:
+        ValueError: they are none, or not numbered from 1 on.
+    """
+    epochs = _FORMS.validate_python(values)
+    if [epoch.number for epoch in epochs] != list(range(1, len(epochs) + 1)):
+        raise ValueError("epochs are not numbered from 1 on")
+    return epochs
+
+
+_FORM = TypeAdapter(Epoch)
+_FORMS = TypeAdapter(tuple[Epoch, ...])

@@ -15,10 +15,12 @@ from torch import Tensor, nn
 from nas_cifar10.data.loader import Part, batches, normalisation
 from nas_cifar10.errors import BadDataError, MissingInputError
 from nas_cifar10.networks.build import build
+from nas_cifar10.reading import read_bytes, why
 from nas_cifar10.runs import RetrainFolder, read_json
 from nas_cifar10.space.candidate import Architecture, Candidate
 from nas_cifar10.training.engine import evaluate
 from nas_cifar10.training.metrics import Probabilities
+from nas_cifar10.training.saved import load_saved
 
 Shape = tuple[int, int, int]
 
@@ -78,19 +80,13 @@ def read_model(folder: RetrainFolder) -> Model:
         shape, class_names = _shape(described), _class_names(described)
         provenance = dict(described["provenance"])
     except (KeyError, TypeError, ValueError) as error:
-        raise BadDataError(f"{folder.description}: describes no model: {_short(error)}") from None
+        raise BadDataError(f"{folder.description}: describes no model: {why(error)}") from None
+    state = load_saved(read_bytes(folder.model), str(folder.model))
     try:
-        state = torch.load(folder.model, map_location="cpu", weights_only=True)
         network = network_with(state, architecture, shape, len(class_names))
-    except Exception as error:  # a damaged file makes its reader stumble in any way there is
+    except (AttributeError, RuntimeError, TypeError, ValueError) as error:
         raise BadDataError(f"{folder.model}: damaged: {type(error).__name__}") from error
     return Model(architecture, network, shape, class_names, provenance)
-
-
-def _short(error: Exception) -> str:
-    if isinstance(error, KeyError):
-        return f"{error} is missing"
-    return str(error).splitlines()[0]
 
 
 def _architecture(described: Mapping[str, Any]) -> Architecture:

@@ -5,8 +5,9 @@ Knows no search: it meets it in the study. An epoch is a segment, so a stop lose
 
 import io
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,11 @@ from nas_cifar10.data.split import DataSet
 from nas_cifar10.epochs import Epoch, Scores
 from nas_cifar10.errors import BadDataError, NasError, StateError
 from nas_cifar10.model import network_with, probabilities, read_model
+from nas_cifar10.reading import read_bytes
 from nas_cifar10.runs import (
     RetrainFolder,
     RunFolder,
+    cannot_write,
     read_json,
     write_atomic,
     write_csv,
@@ -39,7 +42,7 @@ from nas_cifar10.segment import (
     Pictures,
     Segment,
     belongs,
-    epochs_in,
+    epochs_before,
     load_state,
     train_segment,
     weights,
@@ -88,23 +91,15 @@ def prepare(study: Study, trial: Trial, config: Config, data: DataSet, run: RunF
 
 def run_retrain(job: Job, *, resume: bool) -> Iterator[Epoch]:
     """Do as `_run_once` for each of `retrain.seeds`, then say how they differ."""
-    job.run.retrain.summary.unlink(missing_ok=True)
+    _remove(job.run.retrain.summary)
     for folder in () if resume else job.run.retrain.seeds():
         _empty(folder)
     jobs = [replace(job, number=number) for number in range(job.config.retrain.seeds)]
     for each in jobs:
         yield from _run_once(each, resume=resume)
     if len(jobs) > 1:
-        write_json(job.run.retrain.summary, _differences(jobs))
-
-
-def _differences(jobs: Sequence[Job]) -> dict[str, Any]:
-    tables, part = [read_json(job.folder.metrics) for job in jobs], _measured_name(jobs[0].config)
-    return {"n": len(jobs), "part": part} | {
-        f"{name}_{score}": metrics.spread([table[name][score] for table in tables])
-        for name in filter(None, (part, "train"))
-        for score in ("accuracy", "loss")
-    }
+        tables = [read_json(each.folder.metrics) for each in jobs]
+        write_json(job.run.retrain.summary, metrics.over_seeds(tables, _measured_name(job.config)))
 
 
 def _run_once(job: Job, *, resume: bool) -> Iterator[Epoch]:
@@ -168,31 +163,42 @@ def _start_over(job: Job) -> tuple[None, tuple[Epoch, ...]]:
 def _empty(folder: RetrainFolder) -> None:
     for path in vars(folder).values():
         if path != folder.root:
-            path.unlink(missing_ok=True)
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def _resume_point(job: Job) -> tuple[bytes | None, tuple[Epoch, ...]]:
     if not job.folder.checkpoint.exists():
         return _start_over(job)
     try:
-        checkpoint = job.folder.checkpoint.read_bytes()
-        state = load_state(checkpoint)
+        checkpoint = read_bytes(job.folder.checkpoint)
+        epochs = _epochs_before(job, checkpoint)
     except BadDataError as error:
         log.warning("the retrain starts over: %s", error)
         return _start_over(job)
-    if not belongs(_segment(job, 0), state):
-        raise StateError(
-            f"{job.folder.root}: holds the retrain of another trial, or of other pictures "
-            f"(retrain.monitor decides whether validation is trained on), or one whose learning "
-            f"rate runs over another number of epochs; leave out --resume to start over"
-        )
-    epochs = tuple(epochs_in(state))
     if len(epochs) > job.config.retrain.epochs:
         raise StateError(
             f"{job.folder.root}: has {len(epochs)} epochs already, more than retrain.epochs = "
             f"{job.config.retrain.epochs}; leave out --resume to start over"
         )
     return checkpoint, epochs
+
+
+def _epochs_before(job: Job, checkpoint: bytes) -> tuple[Epoch, ...]:
+    if not belongs(_segment(job, 0), load_state(checkpoint)):
+        raise StateError(
+            f"{job.folder.root}: holds the retrain of another trial, or of other pictures "
+            f"(retrain.monitor decides whether validation is trained on), or one whose learning "
+            f"rate runs over another number of epochs; leave out --resume to start over"
+        )
+    pictures = _pictures(job)
+    return epochs_before(_segment(job, 0), checkpoint, pictures.shape, pictures.num_classes)
 
 
 def _write_history(job: Job, epochs: tuple[Epoch, ...]) -> None:

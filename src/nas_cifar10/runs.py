@@ -19,7 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from nas_cifar10.crash import crash_point
-from nas_cifar10.errors import BadDataError, CannotCreateError, MissingInputError, StorageError
+from nas_cifar10.errors import (
+    BadDataError,
+    CannotCreateError,
+    MissingInputError,
+    NasError,
+    StorageError,
+)
+from nas_cifar10.reading import MAX_TEXT_BYTES, read_bytes
+from nas_cifar10.retrain_folder import RetrainFolder as RetrainFolder
 
 OUTPUTS = Path("outputs")
 _UNFINISHED = ".new"
@@ -38,36 +46,6 @@ def slug(name: str) -> str:
 def now() -> str:
     """Return the time in UTC, to the second, as ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-class RetrainFolder:
-    """Where a retrained model and its measurement lie."""
-
-    def __init__(self, root: Path) -> None:
-        """Name the files of the folder `root`, which need not exist."""
-        self.root = root
-        self.checkpoint = root / "checkpoint.pt"
-        self.model = root / "model.pt"
-        self.description = root / "model.json"
-        self.history = root / "history.csv"
-        self.metrics = root / "metrics.json"
-        self.predictions = root / "predictions.npz"
-        self.card = root / "README.md"
-        self.onnx = root / "model.onnx"
-        self.pt2 = root / "model.pt2"
-        self.summary = root / "summary.json"
-
-    def made_from_model(self) -> tuple[Path, ...]:
-        """Return the files that another model makes obsolete."""
-        return self.predictions, self.card, self.onnx, self.pt2
-
-    def seed(self, number: int) -> "RetrainFolder":
-        """Return where the same candidate lies that was retrained once more, from 1 up."""
-        return RetrainFolder(self.root / f"seed-{number}") if number else self
-
-    def seeds(self) -> list["RetrainFolder"]:
-        """Return every folder of that kind that is there."""
-        return [RetrainFolder(path) for path in sorted(self.root.glob("seed-[0-9]*"))]
 
 
 class RunFolder:
@@ -103,6 +81,20 @@ class RunFolder:
         with contextlib.suppress(OSError):  # not empty: other trials still run
             self.checkpoints.rmdir()
 
+    def refuse_links(self) -> None:
+        """Check that what is written under this run's names stays in its folder.
+
+        Raises:
+            CannotCreateError: a folder, the log or the lock is a link.
+        """
+        folders = (self.checkpoints, self.retrain.root, self.figures, *self.checkpoints.glob("*"))
+        for path in (self.lock, self.log, *folders):
+            if path.is_symlink():
+                raise CannotCreateError(
+                    f"{path}: is a link, and what is written there would leave the run's folder; "
+                    f"remove it"
+                )
+
     def clear(self) -> None:
         """Remove all that this run wrote but its study; files of other origin stay."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
@@ -134,8 +126,8 @@ def latest(outputs: Path = OUTPUTS) -> RunFolder:
     """
     started = {}
     for path in outputs.glob("*/environment.json"):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            started[str(json.loads(path.read_text("utf-8"))["started_at"]), path.parent] = path
+        with contextlib.suppress(NasError, KeyError, TypeError):
+            started[str(read_json(path)["started_at"]), path.parent] = path
     if not started:
         raise MissingInputError(
             f"{outputs}: no run here; name one with --run, or start one with nas run --config FILE"
@@ -233,8 +225,8 @@ def read_json(path: Path) -> Any:
         BadDataError: it is no JSON.
     """
     try:
-        return json.loads(_read(path))
-    except ValueError as error:
+        return json.loads(read_bytes(path, MAX_TEXT_BYTES))
+    except (ValueError, RecursionError) as error:
         raise BadDataError(f"{path}: is no JSON: {error}") from None
 
 
@@ -243,15 +235,9 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
     Raises:
         MissingInputError: there is no such file.
+        BadDataError: it cannot be read.
     """
-    return list(csv.DictReader(io.StringIO(_read(path).decode())))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise MissingInputError(f"{path}: no such file") from None
+    return list(csv.DictReader(io.StringIO(read_bytes(path, MAX_TEXT_BYTES).decode())))
 
 
 @contextlib.contextmanager
@@ -264,6 +250,7 @@ def locked(run: RunFolder, also: Path | None = None) -> Iterator[None]:
     Raises:
         CannotCreateError: another process holds it, or the folder cannot be written.
     """
+    run.refuse_links()
     paths = [run.lock]
     if also is not None:
         study = also.resolve()  # the same lock by whichever link it is reached
@@ -315,7 +302,7 @@ def _open_lock(path: Path) -> io.FileIO:
     while True:
         with contextlib.ExitStack() as stack:
             try:
-                file = stack.enter_context(io.FileIO(path, "a+"))
+                file = stack.enter_context(io.FileIO(path, "a+", opener=_follow_no_link))
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if _is_at(path, file):  # or else its last holder removed it just now
                     file.truncate(0)
@@ -328,8 +315,15 @@ def _open_lock(path: Path) -> io.FileIO:
                     f"{path.parent}: in use by {file.read().decode() or 'another process'}; "
                     f"wait for it, or name another folder with --run"
                 ) from None
+            except FileNotFoundError:  # its last holder removed the folder just now
+                _make_folder(path.parent)
             except OSError as error:
                 raise cannot_write(path, error) from error
+
+
+def _follow_no_link(path: str, flags: int) -> int:
+    """Open a lock, which is emptied next: through a link that would be somebody's file."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def _is_at(path: Path, file: io.FileIO) -> bool:

@@ -21,7 +21,7 @@ from nas_cifar10.config import TrainingConfig
 from nas_cifar10.data.augment import training_batches
 from nas_cifar10.data.loader import Part, batches, normalise
 from nas_cifar10.data.split import DataSet
-from nas_cifar10.epochs import Epoch, Scores
+from nas_cifar10.epochs import Epoch, Scores, in_order
 from nas_cifar10.errors import BadDataError
 from nas_cifar10.networks.build import build, initialise
 from nas_cifar10.networks.whitening import whiten
@@ -29,9 +29,10 @@ from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.training import metrics
 from nas_cifar10.training.average import Average
 from nas_cifar10.training.engine import DivergedError, Outputs, Recipe, evaluate, train_epochs
-from nas_cifar10.training.optim import make_optimizer
+from nas_cifar10.training.optim import check_groups, check_moments, make_optimizer
 from nas_cifar10.training.precision import is_out_of_memory
 from nas_cifar10.training.rates import RATES
+from nas_cifar10.training.saved import load_saved
 
 SEARCH, RETRAIN, RETRAIN_TRAIN_ONLY = 0, 1, 2
 # Epochs count from 1, so 0 is free to seed what an epoch does not change: the first weights, and
@@ -222,17 +223,10 @@ def _prepare(
     network = build(architecture, pictures.shape, pictures.num_classes)
     initialise(network, _seed(segment, _INITIAL), architecture.initialisation)
     if fresh and architecture.stem == "whitening":
-        whiten(network, normalise(part.images[_spread(part)]))
+        whiten(network, normalise(part.spread(_WHITENING_PIXELS)))
     network.to(part.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stub lacks this form
     optimizer = make_optimizer(network, training)
     return _Learner(network, optimizer, _recipe(training, network, len(part)))
-
-
-def _spread(part: Part) -> Tensor:
-    """Return the rows of enough pictures for whitening filters, at even distances."""
-    most = max(1, _WHITENING_PIXELS // part.images[0, 0].numel())
-    places = torch.linspace(0, len(part) - 1, min(most, len(part)), dtype=torch.float64)
-    return part.rows[places.long().to(part.rows.device)]
 
 
 def _recipe(training: TrainingConfig, network: nn.Module, num_pictures: int) -> Recipe:
@@ -282,7 +276,9 @@ def load_state(checkpoint: bytes) -> dict[str, Any]:
     digest, content = checkpoint[:32], checkpoint[32:]
     if hashlib.sha256(content).digest() != digest:
         raise BadDataError("checkpoint: damaged, its checksum differs")
-    state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    state = load_saved(content, "checkpoint")
+    if not isinstance(state, dict) or not state.keys() >= {"belongs_to", "epochs"}:
+        raise BadDataError("checkpoint: damaged, it is no checkpoint")
     return state
 
 
@@ -290,9 +286,34 @@ def _restore(segment: Segment, checkpoint: bytes, learner: _Learner) -> list[Epo
     state = load_state(checkpoint)
     if not belongs(segment, state):
         raise BadDataError("checkpoint: belongs to another trial")
-    for name, part in learner.parts().items():
-        part.load_state_dict(state[name])
-    return epochs_in(state)
+    try:
+        check_groups(learner.optimizer, state["optimizer"])
+        for name, part in learner.parts().items():
+            part.load_state_dict(state[name])
+        check_moments(learner.optimizer)
+        return epochs_in(state)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise BadDataError("checkpoint: damaged, it does not fit its network") from error
+
+
+def epochs_before(
+    segment: Segment, checkpoint: bytes, shape: tuple[int, int, int], num_classes: int
+) -> tuple[Epoch, ...]:
+    """Return the epochs after which a stored checkpoint stands, if training can go on from it.
+
+    Args:
+        shape: C, H, W of one picture.
+
+    Raises:
+        BadDataError: it is damaged or belongs to something else.
+    """
+    training = merged(segment)
+    network = build(segment.candidate.architecture, shape, num_classes)
+    recipe = _recipe(training, network, num_pictures=1)  # of which nothing is used
+    learner = _Learner(network, make_optimizer(network, training), recipe)
+    return tuple(_restore(segment, checkpoint, learner))
 
 
 def belongs(segment: Segment, state: dict[str, Any]) -> bool:
@@ -302,7 +323,7 @@ def belongs(segment: Segment, state: dict[str, Any]) -> bool:
 
 def epochs_in(state: dict[str, Any]) -> list[Epoch]:
     """Return the epochs a checkpoint's content stands after."""
-    return [Epoch.from_json(values) for values in state["epochs"]]
+    return list(in_order(state["epochs"]))
 
 
 def _identity(segment: Segment) -> str:

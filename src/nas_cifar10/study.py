@@ -7,6 +7,7 @@ trial number): samplers keep no state, and a resumed study goes on as if it had 
 
 import functools
 import itertools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC
@@ -88,15 +89,17 @@ class Study:
         self._stored = _Book(stored, storage)
         self._twin: _Book | None = None
         self.name = stored.study_name
-        self.facts = Facts(**stored.user_attrs[FACTS])
-        self.config = config_file.from_plain(self.facts.config)
+        with database.read_as_ours(self.name):
+            self.facts = Facts.from_json(stored.user_attrs[FACTS])
+            self.config = config_file.from_plain(self.facts.config)
         self.space = SearchSpace.from_config(self.config.space)
 
     @property
     @_explained
     def clock(self) -> Clock:
         """How long the search has run."""
-        return Clock(**self._stored.study.user_attrs.get(_CLOCK, {}))
+        with self.database.read_as_ours(self.name):
+            return Clock.from_json(self._stored.study.user_attrs.get(_CLOCK, {}))
 
     @clock.setter
     @_explained
@@ -113,7 +116,15 @@ class Study:
     @_explained
     def trials(self) -> list[Trial]:
         """Return every trial, by number."""
-        return [_row(frozen) for frozen in self._stored.study.get_trials(deepcopy=False)]
+        with self.database.read_as_ours(self.name):
+            stored = self._stored.study.get_trials(deepcopy=False)
+            drawn_from = distributions(self.space)
+            for number, frozen in enumerate(stored):
+                _check(number, frozen, drawn_from)
+            rows = [_row(frozen) for frozen in stored]
+            for row in rows:
+                row.check()
+            return rows
 
     @_explained
     def propose(self, number: int) -> Proposal:
@@ -204,7 +215,8 @@ class Study:
         if len({trial.value for trial in own}) < 2 or not self.space.dimensions:
             return {}
         study = optuna.create_study(direction="maximize")
-        study.add_trials(own)
+        with self.database.read_as_ours(self.name):
+            study.add_trials(own)
         return dict(optuna.importance.get_param_importances(study))
 
     def _fixed(self, number: int, kind: str, values: dict[str, Value]) -> Proposal:
@@ -224,7 +236,8 @@ class Study:
         if self._twin is None:
             storage = optuna.storages.InMemoryStorage()
             study = optuna.create_study(storage=storage, direction="maximize")
-            study.add_trials(self._stored.study.get_trials(deepcopy=False))
+            with self.database.read_as_ours(self.name):
+                study.add_trials(self._stored.study.get_trials(deepcopy=False))
             self._twin = _Book(study, storage)
         return self._twin
 
@@ -283,8 +296,19 @@ def _distribution(dimension: Dimension) -> BaseDistribution:
     return FloatDistribution(dimension.low, dimension.high, dimension.log)
 
 
+def _check(number: int, frozen: FrozenTrial, drawn_from: dict[str, BaseDistribution]) -> None:
+    """Check what Optuna takes as it is stored."""
+    if frozen.number != number:
+        raise ValueError(f"trial {number} is missing, or there twice")
+    if frozen.distributions != drawn_from:
+        raise ValueError(f"trial {number} was drawn from another space")
+    if not all(math.isfinite(value) for value in frozen.values or ()):
+        raise ValueError(f"the value of trial {number} is no finite number")
+
+
 def _row(frozen: FrozenTrial) -> Trial:
-    assert frozen.datetime_start is not None
+    if frozen.datetime_start is None:
+        raise ValueError(f"trial {frozen.number} never started")
     started_at = frozen.datetime_start.astimezone(UTC).isoformat(timespec="seconds")
     ended = frozen.state.is_finished()
     return Trial.from_attributes(frozen.number, frozen.user_attrs, started_at, ended=ended)

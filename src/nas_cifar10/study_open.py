@@ -73,11 +73,13 @@ def find_study(database: Database, name: str | None) -> Study | None:
         name = name or _only(optuna.get_all_study_names(storage), database)
         if name not in optuna.get_all_study_names(storage):
             return None
-        study = optuna.load_study(storage=storage, study_name=name)
-        if FACTS in study.user_attrs:
+        with database.read_as_ours(name):
+            study = optuna.load_study(storage=storage, study_name=name)
+            attributes, maximised = study.user_attrs, study.directions == [StudyDirection.MAXIMIZE]
+            empty = not attributes and not study.get_trials(deepcopy=False)
+        if FACTS in attributes and maximised:
             return Study(database, study, storage)
-        empty = not study.user_attrs and not study.get_trials(deepcopy=False)
-        if not empty or study.direction != StudyDirection.MAXIMIZE:
+        if not empty or not maximised:
             raise BadDataError(f"{database}: study {name!r} was not made by this tool")
         return None
 
@@ -123,5 +125,5 @@ def open_storage(database: Database) -> optuna.storages.RDBStorage:
         StorageError: it cannot be reached or read.
     """
     url, arguments = database.engine()
-    with database.explained(RuntimeError):  # tables of another version of Optuna
+    with database.explained(Exception):  # tables of another version, or not as Optuna makes them
         return optuna.storages.RDBStorage(url, engine_kwargs=arguments)

@@ -1,13 +1,44 @@
-"""A study as plain rows: what is fixed, what runs, what came out; knows no database."""
+"""A study as plain rows: what is fixed, what runs, what came out; knows no database.
+
+What is read back is checked: a database is a file like any other, and anybody can send one.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal, TypeAlias
 
-from nas_cifar10.epochs import Epoch
+from pydantic import BaseModel, Field, TypeAdapter
+
+from nas_cifar10.epochs import Epoch, Finite, in_order
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.cost import Layer
 from nas_cifar10.space.search_space import Value
+
+Count: TypeAlias = Annotated[int, Field(ge=0)]
+Threads: TypeAlias = Annotated[int, Field(ge=1, le=1024)]
+State: TypeAlias = Literal["running", "complete", "pruned", "failed", "infeasible", "repeated"]
+Kind: TypeAlias = Literal["random", "model_based", "baseline"]
+
+
+class _Resolved(BaseModel):
+    device: Literal["cpu", "cuda", "mps"]
+    precision: Literal["fp32", "bf16"]
+    threads: Threads
+    retrain_threads: Threads
+
+
+class _Data(BaseModel):
+    fingerprint: str
+    shape: tuple[Count, Count, Count]
+    class_names: list[str]
+
+
+class _Stored(BaseModel):
+    """What has to be known again of a study's facts; the rest is for people."""
+
+    config: dict[str, Any]
+    resolved: _Resolved
+    data: _Data
 
 
 @dataclass(frozen=True)
@@ -24,13 +55,32 @@ class Facts:
     resolved: dict[str, Any]
     data: dict[str, Any]
 
+    @classmethod
+    def from_json(cls, values: Any) -> "Facts":
+        """Read what was stored.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        _Stored.model_validate(values)
+        return cls(values["config"], values["resolved"], values["data"])
+
 
 @dataclass(frozen=True)
 class Clock:
     """How long the search has run in all, and why it stopped before its last trial, if it did."""
 
-    seconds: float = 0.0
+    seconds: Finite = 0.0
     stopped: str | None = None
+
+    @classmethod
+    def from_json(cls, values: Any) -> "Clock":
+        """Read what was stored.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        return _CLOCK.validate_python(values)
 
 
 @dataclass(frozen=True)
@@ -45,14 +95,14 @@ class Trial:
     """
 
     number: int
-    state: str
+    state: State
     reason: str
-    kind: str
+    kind: Kind
     candidate: Candidate
-    parameters: int
-    macs: int
+    parameters: Count
+    macs: Count
     layers: tuple[Layer, ...]
-    repeats: int | None
+    repeats: Count | None
     epochs: tuple[Epoch, ...]
     started_at: str
 
@@ -64,20 +114,35 @@ class Trial:
 
         Args:
             ended: An outcome counts only then: it is stored a moment before the trial ends.
+
+        Raises:
+            ValueError: what is kept is something else.
         """
         outcome = stored["outcome"] if ended else {"state": "running", "reason": ""}
-        return cls(
-            number=number,
-            **outcome,
-            kind=stored["kind"],
-            candidate=Candidate.from_json(stored["candidate"]),
-            parameters=stored["parameters"],
-            macs=stored["macs"],
-            layers=tuple(Layer.from_json(values) for values in stored["layers"]),
-            repeats=stored["repeats"],
-            epochs=tuple(Epoch.from_json(values) for values in stored.get("epochs", ())),
-            started_at=started_at,
+        names = ("kind", "parameters", "macs", "layers", "repeats")
+        return _TRIAL.validate_python(
+            {
+                **outcome,
+                **{name: stored[name] for name in names},
+                "number": number,
+                "candidate": Candidate.from_json(stored["candidate"]),
+                "epochs": in_order(stored.get("epochs", ())),
+                "started_at": started_at,
+            }
         )
+
+    def check(self) -> None:
+        """Check what whoever reads a study relies on.
+
+        Raises:
+            ValueError: it does not hold.
+        """
+        if self.repeats is not None and self.repeats >= self.number:
+            raise ValueError(f"trial {self.number} repeats a later one")
+        if any(epoch.held_out is None for epoch in self.epochs):
+            raise ValueError(f"trial {self.number} has an epoch that was not measured")
+        if self.state == "complete" and not self.epochs:
+            raise ValueError(f"trial {self.number} is complete without an epoch")
 
 
 @dataclass(frozen=True)
@@ -88,3 +153,7 @@ class Proposal:
     kind: str
     values: Mapping[str, Value]
     candidate: Candidate
+
+
+_CLOCK = TypeAdapter(Clock)
+_TRIAL = TypeAdapter(Trial)

@@ -82,7 +82,8 @@ def describe(trial: Trial) -> dict[str, Any]:
 
 def totals(study: Study, trials: Sequence[Trial], importances: dict[str, float]) -> dict[str, Any]:
     """Return what search.json holds."""
-    states, kinds = Counter(t.state for t in trials), Counter(t.kind for t in trials)
+    states = Counter[str](trial.state for trial in trials)
+    kinds = Counter[str](trial.kind for trial in trials)
     config, clock = study.config, study.clock
     best = best_of(trials, config.search.objective)
     baseline = next((trial for trial in trials if trial.kind == "baseline"), None)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from made_chaos import FULL, UNEXPECTED, intact, leftovers, outcome, whole_job
+from made_chaos import FULL, UNEXPECTED, Tally, intact, leftovers, outcome, whole_job
 from made_search import place_in, reopen, table, timeless
 from nas_cifar10 import crash
 from nas_cifar10.crash import POINTS
@@ -41,7 +41,7 @@ def crashing(folder: Path, plan: str) -> Callable[[], None]:
 @pytest.mark.parametrize(("how", "code"), [("kill", -9), ("raise", UNEXPECTED), ("enospc", 74)])
 @pytest.mark.parametrize("point", POINTS)
 def test_a_crash_there_changes_no_number(
-    straight: Path, tmp_path: Path, point: str, how: str, code: int
+    straight: Path, tmp_path: Path, tally: Tally, point: str, how: str, code: int
 ) -> None:
     passed = 0
     for number in (1, 2, 5) if FULL else (1,):
@@ -60,6 +60,7 @@ def test_a_crash_there_changes_no_number(
     assert scores[0]["test"] == scores[1]["test"]
     assert intact(one.run.study)
     assert [path for path in leftovers(tmp_path) if path.parent != one.run.retrain.root] == []
+    tally(f"crash points, {how}", points=1, crashes=passed, same_table=1)
 
 
 def test_every_point_is_passed_somewhere_and_no_other() -> None:

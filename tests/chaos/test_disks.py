@@ -2,18 +2,15 @@
 
 import functools
 import json
-import os
 import random
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from made_chaos import counts, fork, intact, outcome, whole_job
+from made_chaos import Tally, counts, disk, intact, outcome, whole_job
 from made_search import place_in, reopen, table
 from nas_cifar10.runs import read_csv
 
@@ -21,20 +18,6 @@ pytestmark = [
     pytest.mark.chaos,
     pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),  # fork: no thread runs
 ]
-
-
-@contextmanager
-def disk(folder: Path, kilobytes: int) -> Iterator[Path]:
-    """Mount a file system of this size in memory."""
-    folder.mkdir()
-    options = ["-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
-    done = subprocess.run(["mount", *options], capture_output=True, check=False)
-    if done.returncode:
-        pytest.skip("mounting a small disk needs root on Linux")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def every_named_file_is_whole(folder: Path) -> None:
@@ -61,7 +44,7 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("number", range(counts(short=4, full=100)))
 def test_a_full_disk_costs_time_and_nothing_else(
-    straight: Path, tmp_path: Path, number: int
+    straight: Path, tmp_path: Path, tally: Tally, number: int
 ) -> None:
     size = random.Random(number).randint(4, 400)
     with disk(tmp_path / "disk", size) as folder:
@@ -73,12 +56,4 @@ def test_a_full_disk_costs_time_and_nothing_else(
         assert outcome(functools.partial(whole_job, run)) == 0
         every_named_file_is_whole(folder)
         assert table(reopen(place_in(run))) == table(reopen(place_in(straight)))
-
-
-@pytest.mark.parametrize("round_", range(counts(short=1, full=20)))
-def test_of_many_starts_at_once_one_drives(tmp_path: Path, round_: int) -> None:
-    pids = [fork(functools.partial(whole_job, tmp_path)) for _ in range(counts(8, 32))]
-    codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
-    assert set(codes) <= {0, 73}
-    assert codes.count(0) >= 1
-    assert len(reopen(place_in(tmp_path)).trials()) == 3
+    tally("disk sizes", tried=1, full=code != 0, half_files=0, finished_later=1)

@@ -1,5 +1,6 @@
 """Thousands of generated configs: each is read, or refused with exit code 2, key and line."""
 
+import copy
 import random
 import re
 from pathlib import Path
@@ -7,10 +8,11 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
-from made_chaos import counts
-from nas_cifar10.config_file import load
-from nas_cifar10.errors import ConfigError
+from made_chaos import Tally, counts
+from nas_cifar10.cli import app
+from test_bad_configs import TABLE
 
 pytestmark = pytest.mark.chaos
 
@@ -47,9 +49,9 @@ def paths_of(values: dict[str, Any], above: tuple[str, ...] = ()) -> list[tuple[
     return found
 
 
-def spoilt(generator: random.Random) -> bytes:
-    """Return the default config with one to three things changed."""
-    values = yaml.safe_load(DEFAULT.read_text(encoding="utf-8"))
+def spoilt(generator: random.Random) -> tuple[bytes, set[str]]:
+    """Return the default config with one to three things changed, and the keys they are about."""
+    values, changed = yaml.safe_load(DEFAULT.read_text(encoding="utf-8")), set()
     for _ in range(generator.randint(1, 3)):
         *above, key = generator.choice(paths_of(values))
         section = values
@@ -57,41 +59,67 @@ def spoilt(generator: random.Random) -> bytes:
             section = section[name]
         what = generator.random()
         if what < 0.6:
-            section[key] = generator.choice(VALUES)
+            section[key] = copy.deepcopy(generator.choice(VALUES))  # or else YAML names it once
         elif what < 0.8:
             del section[key]
         else:
-            section[key + generator.choice("sx_")] = generator.choice(VALUES)
+            key += generator.choice("sx_")
+            section[key] = copy.deepcopy(generator.choice(VALUES))
+        changed.add(".".join((*above, key)))
         if not values:
             break
     text = yaml.safe_dump(values, allow_unicode=True, sort_keys=False)
     if generator.random() < 0.3:
-        place = generator.randrange(len(text) + 1)
+        place, changed = generator.randrange(len(text) + 1), set()
         text = text[:place] + generator.choice(TEXTS) + text[place:]
-    return text.encode("utf-8", "surrogatepass")
+    return text.encode("utf-8", "surrogatepass"), changed
 
 
-def refusal(path: Path) -> str | None:
-    """Return what is said about a config, or None where it is good."""
-    try:
-        load(path, ())
-    except ConfigError as error:
-        return str(error)
-    return None
+def said_of(path: Path) -> str | None:
+    """Return what is said about a config, or None where it is good; nothing is created."""
+    checked = CliRunner().invoke(app, ["validate", str(path)])
+    assert isinstance(checked.exception, SystemExit | None), path.read_bytes()
+    if checked.exit_code == 0:
+        return None
+    searched = CliRunner().invoke(app, ["search", "--config", str(path), "--run", str(path.parent)])
+    assert (checked.exit_code, searched.exit_code) == (2, 2)
+    assert searched.stderr == checked.stderr
+    assert checked.stdout == ""
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    return checked.stderr.removesuffix("\n")
 
 
 def test_a_generated_config_is_read_or_refused_in_lines_that_name_key_and_place(
-    tmp_path: Path,
+    tmp_path: Path, tally: Tally
 ) -> None:
     path, refused = tmp_path / "config.yaml", 0
     number = counts(short=400, full=10_000)
     for seed in range(number):
-        path.write_bytes(spoilt(random.Random(seed)))
-        said = refusal(path)
-        refused += said is not None
-        for line in said.split("\n") if said else ():
+        content, changed = spoilt(random.Random(seed))
+        path.write_bytes(content)
+        said = said_of(path)
+        if said is None:
+            continue
+        refused += 1
+        for line in said.split("\n"):
             assert line.isprintable(), (seed, line)
-            named = re.match(rf"{re.escape(str(path))}(:\d+)?: ", line)
-            assert named or re.match(r"… and [\d,]+ more$", line), (seed, line)
-        assert [p.name for p in tmp_path.iterdir()] == ["config.yaml"]
+            assert names_its_place(line, path), (seed, line)
+        assert not changed or any(near(key, said) for key in changed), (seed, changed, said)
     assert refused > number / 2
+    tally("generated configs", written=number, refused=refused, tracebacks=0, files_created=0)
+
+
+def names_its_place(line: str, path: Path) -> bool:
+    """Say whether a line begins with file and line, or says how many more there are."""
+    whole = r"is empty|must be a mapping of keys|is larger than"
+    place = rf"{re.escape(str(path))}(:\d+: |: (?={whole}))\S"
+    return bool(re.match(rf"{place}|… and [\d,]+ more$", line))
+
+
+def near(key: str, said: str) -> bool:
+    """Say whether what is said names a key, or the section it was taken from."""
+    return key in said or f"{key.rpartition('.')[0]}: " in said
+
+
+def test_enough_bad_configs_are_written_by_hand() -> None:
+    assert len(TABLE) >= 300

@@ -10,6 +10,7 @@ import pytest
 
 from made_chaos import (
     Counts,
+    Tally,
     counts,
     intact,
     leftovers,
@@ -79,45 +80,64 @@ def fire_at(
         functools.partial(search, folder, config, workers, train),
         generator,
         kill_workers=workers > 1,
-        driver_lives=8 if workers > 1 else 3,
+        driver_lives=12 if workers > 1 else 3,
     )
 
 
+KILLED = {"storm": 0, "storm during real training": 0}
+
+
+@pytest.mark.parametrize("number", range(counts(short=2, full=40)))
 def test_a_storm_of_kills_loses_nothing(
-    straight: Straight, tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
+    straight: Straight, tmp_path: Path, tally: Tally, number: int
 ) -> None:
-    killed = trials = 0
-    for number in range(counts(short=2, full=40)):
-        config = config_of(trials=counts(short=20, full=50), seed=number)
-        told = fire_at(tmp_path / str(number), config, 3, made_up, random.Random(number))
-        is_as_if_untouched(tmp_path / str(number), straight(config, made_up))
-        killed += told.workers_killed + told.drivers_killed
-        trials += config.search.trials
-    record_testsuite_property("storm", f"{killed} SIGKILLs over {trials} trials")
-    assert killed >= counts(short=10, full=1000)
+    config = config_of(trials=counts(short=20, full=50), seed=number)
+    told = fire_at(tmp_path, config, 3, made_up, random.Random(number))
+    is_as_if_untouched(tmp_path, straight(config, made_up))
+    counted(tally, "storm", told, config)
 
 
+@pytest.mark.parametrize("number", range(counts(short=1, full=8)))
 def test_a_storm_during_real_training_loses_nothing(
-    straight: Straight, tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
+    straight: Straight, tmp_path: Path, tally: Tally, number: int
 ) -> None:
-    killed = 0
-    for number in range(counts(short=1, full=8)):
-        config = config_of(trials=10, seed=number)
-        told = fire_at(tmp_path / str(number), config, 2, train_segment, random.Random(number))
-        is_as_if_untouched(tmp_path / str(number), straight(config, train_segment))
-        killed += told.workers_killed + told.drivers_killed
-    record_testsuite_property("real storm", f"{killed} SIGKILLs")
-    assert killed >= counts(short=3, full=50)
+    config = config_of(trials=10, seed=number)
+    told = fire_at(tmp_path, config, 2, train_segment, random.Random(number))
+    is_as_if_untouched(tmp_path, straight(config, train_segment))
+    counted(tally, "storm during real training", told, config)
+
+
+def test_the_storms_killed_often_enough() -> None:
+    assert KILLED["storm"] >= counts(short=10, full=1000)
+    assert KILLED["storm during real training"] >= counts(short=3, full=50)
+
+
+def counted(tally: Tally, subject: str, told: Counts, config: Config) -> None:
+    """Add up what was done; that nothing was lost is known by now."""
+    KILLED[subject] += told.workers_killed + told.drivers_killed
+    tally(
+        subject,
+        SIGKILLs_to_workers=told.workers_killed,
+        SIGKILLs_to_drivers=told.drivers_killed,
+        trials=config.search.trials,
+        trials_lost=0,
+        stuck=0,
+        over_budget=0,
+        orphans=0,
+        leftovers=0,
+    )
 
 
 @pytest.mark.parametrize("schedule", ["hyperband", "halving", "none"])
 @pytest.mark.parametrize("number", range(counts(short=1, full=10)))
 def test_four_workers_under_fire_give_the_same_study(
-    straight: Straight, tmp_path: Path, schedule: str, number: int
+    straight: Straight, tmp_path: Path, tally: Tally, schedule: str, number: int
 ) -> None:
     config = config_of(trials=12, schedule=schedule)
-    fire_at(tmp_path, config, 4, made_up, random.Random(number))
+    told = fire_at(tmp_path, config, 4, made_up, random.Random(number))
     is_as_if_untouched(tmp_path, straight(config, made_up))
+    killed = told.workers_killed + told.drivers_killed
+    tally(f"four workers, {schedule}", kill_schedules=1, identical=1, SIGKILLs=killed)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +147,7 @@ def test_four_workers_under_fire_give_the_same_study(
     + [(signal.SIGINT, n) for n in range(counts(short=1, full=10))],
 )
 def test_a_driver_that_is_stopped_again_and_again_gives_the_same_study(
-    straight: Straight, tmp_path: Path, how: signal.Signals, number: int
+    straight: Straight, tmp_path: Path, tally: Tally, how: signal.Signals, number: int
 ) -> None:
     config = config_of(trials=10)
     told = under_fire(
@@ -141,3 +161,10 @@ def test_a_driver_that_is_stopped_again_and_again_gives_the_same_study(
     assert set(told.codes) <= {stopped, 0}
     assert told.slowest_end < 10
     is_as_if_untouched(tmp_path, straight(config, train_segment))
+    tally(
+        f"a driver stopped by {how.name}",
+        schedules=1,
+        identical=1,
+        stops=told.drivers_killed,
+        slowest_end=told.slowest_end,
+    )

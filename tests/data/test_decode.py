@@ -131,8 +131,9 @@ BAD_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "cut.webp": (_cut, ""),
     "cut.tif": (_cut, ""),
     "header.png": (lambda p: p.write_bytes(_png_of(6, 6)[:20]), ""),
-    "bomb.png": (lambda p: p.write_bytes(_png_of(10_000, 9_000)), "more than 89,478,485 pixels"),
-    "bigger.png": (lambda p: p.write_bytes(_png_of(60_000, 60_000)), "more than 89,478,485"),
+    "bomb.png": (lambda p: p.write_bytes(_png_of(10_000, 9_000)), "more than 46,000,000 pixels"),
+    "bigger.png": (lambda p: p.write_bytes(_png_of(60_000, 60_000)), "more than 46,000,000"),
+    "tall.png": (lambda p: p.write_bytes(_png_of(1, 40_000_000)), "side of more than 1,000,000"),
     "pipe.png": (os.mkfifo, "is no regular file"),
     "gone.png": (lambda p: p.symlink_to("nowhere"), "No such file or directory"),
     "loop.png": (_loop, "Too many levels of symbolic links"),
@@ -172,6 +173,16 @@ def test_webp_is_refused_at_a_third_of_the_pixels(
     monkeypatch.setattr(decode, "MAX_PIXELS", 107)
     assert [line.rpartition("/")[2] for line in read(root, on_bad_image="skip").bad] == [
         "3.webp: has more than 35 pixels"
+    ]
+
+
+def test_a_transparent_picture_is_refused_at_half_the_pixels(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(root / "train" / "cat" / "3.png", noise(channels=4))
+    monkeypatch.setattr(decode, "MAX_PIXELS", 71)
+    assert [line.rpartition("/")[2] for line in read(root, on_bad_image="skip").bad] == [
+        "3.png: has more than 35 pixels"
     ]
 
 

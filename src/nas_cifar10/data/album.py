@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from nas_cifar10.reading import read_packed
 from nas_cifar10.runs import write_atomic
 
 NUM_SAMPLES = 25
@@ -73,7 +74,7 @@ def keep(path: Path, **arrays: Bytes | Rows) -> None:
 
 def _kept(path: Path) -> dict[str, Bytes]:
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+        with np.load(read_packed(path), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except Exception:  # absent or damaged: what is written now replaces it
         return {}

@@ -235,7 +235,7 @@ def _labels(entry: dict[str, Any]) -> list[int]:
         raise ValueError(f"labels must be a list of {ROWS_A_BATCH:,}")
     for label in labels:
         if type(label) is not int or not 0 <= label < NUM_CLASSES:
-            raise ValueError(f"labels must be whole numbers from 0 to 9, got {label!r:.40}")
+            raise ValueError(f"labels must be whole numbers from 0 to 9, got {_told_as(label)}")
     return labels
 
 
@@ -245,3 +245,9 @@ def _class_names(names: object) -> tuple[str, ...]:
     if len(names) != NUM_CLASSES or len(set(names)) != NUM_CLASSES:
         raise ValueError(f"must name {NUM_CLASSES} different classes, got {names!r:.200}")
     return tuple(names)
+
+
+def _told_as(value: object) -> str:
+    """Return a plain value as it is: a list that holds itself twice would take for ever."""
+    plain = isinstance(value, bool | int | float | str)
+    return f"{value!r:.40}" if plain else type(value).__name__

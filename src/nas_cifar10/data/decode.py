@@ -5,7 +5,7 @@ is laid on white, and colour profiles are ignored (32-bit whole numbers count as
 floating-point ones as 8-bit, cut off at both ends); where one channel is wanted, its grey (luma of
 ITU-R 601: 0.299 R + 0.587 G + 0.114 B); the orientation that EXIF names; then `fit`.
 The format is told by the contents, not by the suffix. A file of more than `MAX_PIXELS` pixels, or a
-third of it in WebP, is refused by its header, before it is decoded.
+third of it in WebP, half of it with transparency, is refused by its header, before it is decoded.
 """
 
 import contextlib
@@ -24,12 +24,13 @@ from nas_cifar10.data.pictures import Bytes, fit, to_array
 from nas_cifar10.data.text import one_line
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
-MAX_PIXELS = 89_478_485  # where Pillow begins to warn of a decompression bomb
+MAX_PIXELS = 46_000_000  # 8 bytes each where they are turned: all in all 1 GB in the process
+MAX_SIDE = 10**6  # Pillow keeps a pointer for each row: 1 x 46,000,000 pixels take as much again
 
 # 0 to 65,535 as 0 to 255, rounded; Pillow cuts off what a 32-bit file holds outside of it.
 _EIGHT_BITS = [(grey + 128) // 257 for grey in range(65_536)]
 
-# Above this a picture is decoded alone: the largest takes 0.8 GB, and four at once 3 GB.
+# Above this a picture is decoded alone: the largest takes 0.4 GB, and four at once 1.5 GB.
 _LARGE_PIXELS = 2**23
 _ALONE = threading.RLock()
 
@@ -119,15 +120,22 @@ def _opened(path: Path, stack: contextlib.ExitStack) -> tuple[Image.Image, int]:
         raise ValueError("is empty")
     with Image.open(path, formats=FORMATS) as image:
         num_pixels = image.width * image.height
-        limit = (
-            MAX_PIXELS // 3 if image.format == "WEBP" else MAX_PIXELS
-        )  # it takes 3 times as much
+        limit = MAX_PIXELS // _hunger(image)
         if num_pixels > limit:
             raise ValueError(f"has more than {limit:,} pixels")
+        if max(image.size) > MAX_SIDE:
+            raise ValueError(f"has a side of more than {MAX_SIDE:,} pixels")
         if num_pixels > _LARGE_PIXELS:
             stack.enter_context(_ALONE)
         _load(image)
         return image, _orientation(image)
+
+
+def _hunger(image: Image.Image) -> int:
+    """Return how many times as much memory a picture takes as an opaque one."""
+    if image.format == "WEBP":
+        return 3
+    return 2 if image.has_transparency_data else 1
 
 
 def _load(image: ImageFile.ImageFile) -> None:

@@ -1,7 +1,6 @@
 """A run folder's files as facts, each checked as it is read; draws nothing, writes nothing."""
 
 import csv
-import io
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -9,10 +8,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from nas_cifar10 import config_file
 from nas_cifar10.errors import BadDataError, MissingInputError
+from nas_cifar10.reading import read_packed, why
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.parts import (
     Curve,
@@ -90,21 +90,9 @@ def _part(path: Path, read: Callable[[Path], Part]) -> Part | None:
         return None
     except _DAMAGE as error:
         raise BadDataError(
-            f"{path}: is damaged: {_why(error, path)}; remove it to report without it"
+            f"{path}: is damaged: {why(error).removeprefix(f'{path}:').strip()}; "
+            f"remove it to report without it"
         ) from error
-
-
-def _why(error: Exception, path: Path) -> str:
-    """Say in one line what was wrong."""
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        rule = first["msg"].removeprefix("Value error, ")
-        return f"{place}: {rule}" if place else rule
-    if isinstance(error, KeyError):
-        return f"{error} is missing"
-    lines = str(error).removeprefix(f"{path}:").strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def _json(path: Path, kind: type[Part]) -> Part:
@@ -194,11 +182,7 @@ def _column(rows: Iterable[Mapping[str, str]], name: str) -> Any:
 
 def _arrays(path: Path, *names: str) -> list[Any]:
     """Read arrays of these names; nothing else in the file is looked at, and no code is run."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise MissingInputError(f"{path}: no such file") from None
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+    with np.load(read_packed(path), allow_pickle=False) as arrays:
         if not set(names) & set(arrays.files):
             raise MissingInputError(f"{path}: holds no {names[0]}")
         return [arrays[name] for name in names]

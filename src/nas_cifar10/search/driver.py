@@ -13,9 +13,10 @@ from dataclasses import replace
 from nas_cifar10 import interrupts, views
 from nas_cifar10.crash import crash_point
 from nas_cifar10.epochs import Epoch
-from nas_cifar10.errors import BadDataError
+from nas_cifar10.errors import BadDataError, MissingInputError
 from nas_cifar10.networks.cost import cost
 from nas_cifar10.networks.latency import latency_ms
+from nas_cifar10.reading import read_bytes
 from nas_cifar10.runs import RunFolder, write_atomic
 from nas_cifar10.search.budgets import excess, refusal
 from nas_cifar10.search.executors import Executor
@@ -24,9 +25,7 @@ from nas_cifar10.segment import (
     SEARCH,
     Failed,
     Segment,
-    belongs,
-    epochs_in,
-    load_state,
+    epochs_before,
 )
 from nas_cifar10.space.candidate import Architecture
 from nas_cifar10.study import Study
@@ -261,12 +260,12 @@ class _Driver:
         path, trial = self.run.checkpoint(number), self.trials[number]
         if not trial.epochs and not path.exists():
             return None, ()
+        data, segment = self.study.facts.data, self._segment(trial, 0)
+        channels, height, width = data["shape"]
         try:
-            checkpoint = path.read_bytes()
-            state = load_state(checkpoint)
-            if not belongs(self._segment(trial, 0), state):
-                raise BadDataError("belongs to another trial")
-            return checkpoint, tuple(epochs_in(state))
-        except (OSError, BadDataError) as error:
+            checkpoint, num_classes = read_bytes(path), len(data["class_names"])
+            shape = (channels, height, width)
+            return checkpoint, epochs_before(segment, checkpoint, shape, num_classes)
+        except (MissingInputError, BadDataError) as error:
             log.warning("trial %d starts over: its checkpoint is lost: %s", number, error)
             return None, ()

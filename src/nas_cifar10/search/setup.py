@@ -23,7 +23,7 @@ from nas_cifar10.errors import CannotCreateError
 from nas_cifar10.networks import latency
 from nas_cifar10.networks.build import build, initialise
 from nas_cifar10.place import Place
-from nas_cifar10.runs import now, read_json, write_json, write_text
+from nas_cifar10.runs import now, write_json, write_text
 from nas_cifar10.search import identity
 from nas_cifar10.search.executors import InProcess, LocalProcesses, open_executor
 from nas_cifar10.segment import search_pictures
@@ -58,7 +58,7 @@ def existing(place: Place, *, resume: bool, overwrite: bool) -> Study | None:
     """
     study, run = find_study(place.database, place.study_name), place.run
     name = study.name if study is not None else place.study_name
-    holder = read_json(run.environment)["study"] if run.environment.exists() else None
+    holder = environment.read(run.environment).study if run.environment.exists() else None
     if resume and holder not in (None, name):
         raise CannotCreateError(
             f"{run.root}: holds the run of study {holder!r}, not of {name!r}; "
@@ -197,11 +197,11 @@ def describe_run(study: Study, place: Place, data: DataSet) -> None:
     run = place.run
     config = yaml_text.dump(study.facts.config)
     write_text(run.config, f"# the resolved config of study {study.name!r}\n{config}")
-    earlier = read_json(run.environment) if run.environment.exists() else None
+    earlier = environment.read(run.environment) if run.environment.exists() else None
     times: dict[str, Any] = {"started_at": now(), "resumed_at": []}
     if earlier is not None:
-        resumed = [*earlier["resumed_at"], now()]
-        times = {"started_at": earlier["started_at"], "resumed_at": resumed}
+        resumed = [*earlier.resumed_at, now()]
+        times = {"started_at": earlier.started_at, "resumed_at": resumed}
     resolved = study.facts.resolved
     workers = num_workers(study.config, torch.device(resolved["device"]))  # may change on the way
     found = environment.describe() | resolved | {"workers": workers} | times
@@ -216,9 +216,9 @@ def describe_run(study: Study, place: Place, data: DataSet) -> None:
     crash_point("run.described")
 
 
-def _warn_of_changes(earlier: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+def _warn_of_changes(earlier: environment.Recorded, found: Mapping[str, Any]) -> None:
     for kind in ("versions", "machine"):
         for name, value in found[kind].items():
-            before = earlier[kind].get(name)
+            before = getattr(earlier, kind).get(name)
             if before != value:
                 log.warning("%s was %s before, is %s now: numbers may differ", name, before, value)

@@ -1,7 +1,7 @@
 """What predictions are worth, from accuracy to confusion matrix; knows no network."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,15 @@ def spread(values: Sequence[float]) -> dict[str, Any]:
         "mean": float(np.mean(values)),
         "sd": float(np.std(values, ddof=1)),
         "values": list(values),
+    }
+
+
+def over_seeds(tables: Sequence[Mapping[str, Any]], part: str | None) -> dict[str, Any]:
+    """Return how much the metrics of several seeds differ, on the measured part and on train."""
+    return {"n": len(tables), "part": part} | {
+        f"{name}_{score}": spread([table[name][score] for table in tables])
+        for name in filter(None, (part, "train"))
+        for score in ("accuracy", "loss")
     }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer, ParamsT
 
 from nas_cifar10.config import TrainingConfig
@@ -41,7 +41,10 @@ def make_optimizer(network: nn.Module, training: TrainingConfig) -> Optimizer:
     Biases get `bias_factor` learning rates; weights of one dimension, which shift or scale, are
     not decayed.
     """
-    return OPTIMIZERS[training.optimizer](list(_groups(network, training)), training.learning_rate)
+    groups = list(_groups(network, training))
+    optimizer = OPTIMIZERS[training.optimizer](groups, training.learning_rate)
+    scale_rates(optimizer, 1.0)  # so that it knows what it was made with
+    return optimizer
 
 
 def _groups(network: nn.Module, training: TrainingConfig) -> Iterator[dict[str, Any]]:
@@ -70,3 +73,18 @@ def scale_rates(optimizer: Optimizer, factor: float) -> None:
     """Set every learning rate to so much of what the optimizer was made with."""
     for group in optimizer.param_groups:
         group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+
+
+def check_groups(optimizer: Optimizer, stored: dict[str, Any]) -> None:
+    """Check what torch takes as it comes: the optimizer's settings."""
+    groups = [group.keys() for group in optimizer.state_dict()["param_groups"]]
+    if [group.keys() for group in stored["param_groups"]] != groups:
+        raise ValueError("other settings")
+
+
+def check_moments(optimizer: Optimizer) -> None:
+    """Check what torch takes as it comes: the shape of what the optimizer remembers."""
+    for parameter, moments in optimizer.state.items():
+        for value in moments.values():
+            if isinstance(value, Tensor) and value.ndim and value.shape != parameter.shape:
+                raise ValueError("other shapes")

@@ -1,0 +1,61 @@
+"""Files that anybody may have put there: their bytes, and what is wrong; knows no format."""
+
+import io
+import stat
+import zipfile
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from nas_cifar10.errors import BadDataError, MissingInputError
+
+MAX_TEXT_BYTES = 2**26  # of a table or a JSON file; far above any of ours
+MAX_UNPACKED_BYTES = 2**28  # of arrays
+
+
+def read_bytes(path: Path, limit: int | None = None) -> bytes:
+    """Read a whole file, but nothing that would wait or never end, as a pipe or a device would.
+
+    Raises:
+        MissingInputError: there is no such file.
+        BadDataError: it is no regular file, larger than `limit`, or cannot be read.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise BadDataError(f"{path}: is no regular file")
+        if limit is not None and status.st_size > limit:
+            raise BadDataError(f"{path}: is larger than {limit:,} bytes")
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise MissingInputError(f"{path}: no such file") from None
+    except (OSError, MemoryError) as error:
+        reason = getattr(error, "strerror", "it does not fit into memory")
+        raise BadDataError(f"{path}: cannot be read: {reason}") from None
+
+
+def read_packed(path: Path) -> io.BytesIO:
+    """Read a zip archive, unless it unpacks to more than any of ours does.
+
+    Raises:
+        MissingInputError, BadDataError: as `read_bytes`; or it is too large.
+        zipfile.BadZipFile: it is no zip archive.
+    """
+    content = io.BytesIO(read_bytes(path, MAX_UNPACKED_BYTES))
+    with zipfile.ZipFile(content) as archive:
+        if sum(member.file_size for member in archive.infolist()) > MAX_UNPACKED_BYTES:
+            raise BadDataError(f"{path}: unpacks to more than {MAX_UNPACKED_BYTES:,} bytes")
+    content.seek(0)
+    return content
+
+
+def why(error: BaseException) -> str:
+    """Say in one line what was wrong with what was read."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        rule = first["msg"].removeprefix("Value error, ")
+        return f"{place}: {rule}" if place else rule
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,0 +1,63 @@
+"""What torch.save wrote comes back; anything else is damaged, and nothing in it runs."""
+
+import io
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from made_hostile import models
+from nas_cifar10.errors import BadDataError
+from nas_cifar10.training.saved import load_saved
+
+
+def saved(values: Any) -> bytes:
+    content = io.BytesIO()
+    torch.save(values, content)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    "kind", [torch.float32, torch.float64, torch.bfloat16, torch.float16, torch.int64, torch.int32,
+             torch.int16, torch.int8, torch.uint8, torch.bool],
+)  # fmt: skip
+def test_tensors_of_every_kind_come_back(kind: torch.dtype) -> None:
+    tensor = torch.arange(24).reshape(2, 3, 4).to(kind)
+    found = load_saved(saved({"a": tensor, "b": tensor[:, 1:].transpose(1, 2)}), "it")
+    assert torch.equal(found["a"], tensor)
+    assert torch.equal(found["b"], tensor[:, 1:].transpose(1, 2))
+
+
+def test_plain_values_and_a_networks_state_come_back() -> None:
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
+    optimizer = torch.optim.Adam(network.parameters())
+    torch.autograd.backward(network(torch.ones(2, 1, 4, 4)).sum())
+    optimizer.step()
+    values = {
+        "network": network.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "plain": [1, -2.5, "é", None, True, (1, 2), {"a": []}, 2**70],
+    }
+    found = load_saved(saved(values), "it")
+    assert found["plain"] == values["plain"]
+    assert isinstance(found["network"], OrderedDict)
+    assert all(torch.equal(found["network"][name], t) for name, t in network.state_dict().items())
+    assert found["optimizer"]["param_groups"] == optimizer.state_dict()["param_groups"]
+
+
+# Plain values, however odd; whoever reads them finds that they are not what they should be.
+PLAIN = {"packed only None", "packed laughs", "packed deep", "packed memo"}
+PLAIN |= {"a tensor that repeats one number"}
+OTHERS = [name for name in models() if "MB" not in name and name not in PLAIN]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_whatever_is_no_such_file_is_damaged(tmp_path: Path, name: str) -> None:
+    canary = tmp_path / "canary"
+    content = models()[name](canary)
+    with pytest.raises(BadDataError, match=r"^it: damaged: ") as caught:
+        load_saved(content, "it")
+    assert "\n" not in str(caught.value)
+    assert not canary.exists()
