@@ -27,7 +27,8 @@ FILE_RULES = {
 }
 DIMENSION_RULES = {
     "choices": "a list holds at least one value and none twice",
-    "ranges": "a range has `low` and `high`, `low` below `high`; `log` is true or false",
+    "ranges": "a range has `low` and `high`, `low` below `high`; `log` is true or false, and false "
+    "where `low` is 0",
 }
 SET_RULES = {
     "set_form": "`--set KEY=VALUE`, with a key such as `search.trials`",
@@ -52,7 +53,8 @@ Scalars follow YAML 1.2: `1e-3` is a number, `no` and `on` are text, `0x10` and 
 DIMENSIONS = """\
 ## How to write a dimension
 
-A key of `space` whose rule ends in `{low, high, log}` takes one of three forms:
+A key of `space` whose rule ends in `{low, high, log}` takes one of three forms, and one that holds
+words takes the first two:
 
 | Form | Example | Meaning |
 |---|---|---|
@@ -154,7 +156,12 @@ def _whole_number(schema: Mapping[str, Any]) -> str:
 
 
 def _number(schema: Mapping[str, Any]) -> str:
-    ends = {"exclusiveMinimum": "above", "maximum": "up to", "exclusiveMaximum": "below"}
+    ends = {
+        "minimum": "from",
+        "exclusiveMinimum": "above",
+        "maximum": "up to",
+        "exclusiveMaximum": "below",
+    }
     said = [f"{word} {schema[end]:,}" for end, word in ends.items() if end in schema]
     return f"number {', '.join(said)}"
 

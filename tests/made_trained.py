@@ -44,9 +44,14 @@ def trained_run(folder: Path, *overrides: str) -> RunFolder:
     return RunFolder(folder / "run")
 
 
-def made_model(kind: str = "conv", shape: Shape = (3, 16, 16), seed: int = 0) -> Model:
-    """Return a model of two blocks with drawn weights, of four classes."""
-    architecture = Architecture((Block(kind, 8, 3), Block(kind, 6, 5)))
+def made_model(
+    kind: str = "conv",
+    shape: Shape = (3, 16, 16),
+    seed: int = 0,
+    architecture: Architecture | None = None,
+) -> Model:
+    """Return a model of two blocks, or of another architecture, with drawn weights."""
+    architecture = architecture or Architecture((Block(kind, 8, 3), Block(kind, 6, 5)))
     drawn = build(architecture, shape, 4)
     initialise(drawn, seed)
     network = network_with(drawn.state_dict(), architecture, shape, 4)

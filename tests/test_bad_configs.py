@@ -54,6 +54,21 @@ KEYS: dict[str, tuple[str, ...]] = {
         "space.kernel_size=33",
         "space.kernel_size={low: 2, high: 5}",
     ),
+    **{
+        f"space.{key}": (f"space.{key}=yes", f"space.{key}=[{good}, some]", f"space.{key}=3")
+        for key, good in {
+            "kind": "conv",
+            "norm": "none",
+            "activation": "relu",
+            "pooling": "max",
+            "skip": "add",
+            "stem": "none",
+            "head": "max",
+        }.items()
+    },
+    "space.initialisation": ("space.initialisation=zero", "space.initialisation={low: 0, high: 1}"),
+    "space.convolutions": ("space.convolutions=0", "space.convolutions=[1, 9]"),
+    "space.dropout": ("space.dropout=1", "space.dropout={low: -0.1, high: 0.5}"),
     "space.training": ("space.training=", "space.training=0.01"),
     "space.training.learning_rate": (
         "space.training.learning_rate={low: 0, high: 1}",
@@ -67,6 +82,22 @@ KEYS: dict[str, tuple[str, ...]] = {
         "space.training.batch_size=100001",
         "space.training.batch_size={low: 1.5, high: 3}",
     ),
+    "space.training.weight_decay": (
+        "space.training.weight_decay=-0.1",
+        "space.training.weight_decay=[0, 11]",
+        "space.training.weight_decay={low: 0, high: much}",
+    ),
+    "space.training.label_smoothing": (
+        "space.training.label_smoothing=1.0",
+        "space.training.label_smoothing=[0.1, -0.1]",
+    ),
+    "space.training.translate": ("space.training.translate=1.5", "space.training.translate=-1"),
+    "space.training.cutout": ("space.training.cutout=[8, -8]", "space.training.cutout=1025"),
+    "space.training.colour_jitter": (
+        "space.training.colour_jitter=1.1",
+        "space.training.colour_jitter={low: -0.1, high: 1}",
+    ),
+    "space.training.mixup": ("space.training.mixup=101", "space.training.mixup=x"),
     "training": ("training=", "training=5"),
     "training.epochs": ("training.epochs=0", "training.epochs=10001", "training.epochs=5.0"),
     "training.batch_size": ("training.batch_size=0", "training.batch_size=[32]"),
@@ -75,7 +106,18 @@ KEYS: dict[str, tuple[str, ...]] = {
         "training.learning_rate=.inf",
         "training.learning_rate=1e-3x",
     ),
-    "training.optimizer": ("training.optimizer=sgd", "training.optimizer="),
+    "training.optimizer": ("training.optimizer=lamb", "training.optimizer="),
+    "training.momentum": ("training.momentum=1", "training.momentum=-0.1"),
+    "training.schedule": ("training.schedule=linear", "training.schedule=none"),
+    "training.weight_decay": ("training.weight_decay=-1e-4", "training.weight_decay=11"),
+    "training.bias_factor": ("training.bias_factor=0", "training.bias_factor=1001"),
+    "training.label_smoothing": ("training.label_smoothing=1", "training.label_smoothing=-0.1"),
+    "training.weight_averaging": ("training.weight_averaging=1", "training.weight_averaging=ema"),
+    "training.flip": ("training.flip=true", "training.flip=vertical"),
+    "training.translate": ("training.translate=-1", "training.translate=2.0"),
+    "training.cutout": ("training.cutout=-8", "training.cutout=half"),
+    "training.colour_jitter": ("training.colour_jitter=2", "training.colour_jitter=-0.1"),
+    "training.mixup": ("training.mixup=-1", "training.mixup=101"),
     "training.precision": ("training.precision=fp16", "training.precision=32"),
     "training.threads": ("training.threads=0", "training.threads=all", "training.threads=1025"),
     "search": ("search=", "search=[]"),
@@ -94,6 +136,19 @@ KEYS: dict[str, tuple[str, ...]] = {
         "search.schedule.reduction_factor=1",
         "search.schedule.reduction_factor=101",
     ),
+    "search.constraints": ("search.constraints=", "search.constraints=50000"),
+    "search.constraints.max_parameters": (
+        "search.constraints.max_parameters=0",
+        "search.constraints.max_parameters=5e4",
+    ),
+    "search.constraints.max_macs": (
+        "search.constraints.max_macs=-1",
+        "search.constraints.max_macs=few",
+    ),
+    "search.constraints.max_latency_ms": (
+        "search.constraints.max_latency_ms=0",
+        "search.constraints.max_latency_ms=2ms",
+    ),
     "search.workers": ("search.workers=-1", "search.workers=0", "search.workers=all"),
     "search.max_losses": ("search.max_losses=0", "search.max_losses=never"),
     "search.max_minutes": ("search.max_minutes=0", "search.max_minutes=soon"),
@@ -106,6 +161,31 @@ KEYS: dict[str, tuple[str, ...]] = {
     f"{BLOCKS}.N.kind": (
         f"{BLOCKS}=[{{kind: pool, channels: 16, kernel_size: 3}}]",
         f"{BLOCKS}=[{{kind: , channels: 16, kernel_size: 3}}]",
+    ),
+    **{
+        f"{BLOCKS}.N.{key}": tuple(
+            f"{BLOCKS}=[{{channels: 16, kernel_size: 3, {key}: {value}}}]" for value in values
+        )
+        for key, values in {
+            "convolutions": ("0", "9"),
+            "norm": ("layer", ""),
+            "activation": ("tanh", "[relu]"),
+            "pooling": ("2", "min"),
+            "dropout": ("1", "-0.1"),
+            "skip": ("true", "add", "add, kind: residual, convolutions: 2"),
+        }.items()
+    },
+    "search.baseline.architecture.stem": (
+        "search.baseline.architecture.stem=patch",
+        "search.baseline.architecture.stem=",
+    ),
+    "search.baseline.architecture.head": (
+        "search.baseline.architecture.head=mean",
+        "search.baseline.architecture.head=[max]",
+    ),
+    "search.baseline.architecture.initialisation": (
+        "search.baseline.architecture.initialisation=zero",
+        "search.baseline.architecture.initialisation=1",
     ),
     f"{BLOCKS}.N.channels": (
         f"{BLOCKS}=[{{channels: 0, kernel_size: 3}}]",
@@ -120,6 +200,20 @@ KEYS: dict[str, tuple[str, ...]] = {
         "search.baseline.training.learning_rate=0",
         "search.baseline.training.learning_rate=[1e-3]",
     ),
+    **{
+        f"search.baseline.training.{key}": (
+            f"search.baseline.training.{key}=-1",
+            f"search.baseline.training.{key}=[1]",
+        )
+        for key in (
+            "weight_decay",
+            "label_smoothing",
+            "translate",
+            "cutout",
+            "colour_jitter",
+            "mixup",
+        )
+    },
     "search.baseline.training.batch_size": (
         "search.baseline.training.batch_size=0",
         "search.baseline.training.batch_size=64.0",
@@ -127,6 +221,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "retrain": ("retrain=", "retrain=30"),
     "retrain.epochs": ("retrain.epochs=0", "retrain.epochs=1e2"),
     "retrain.monitor": ("retrain.monitor=train", "retrain.monitor=false"),
+    "retrain.seeds": ("retrain.seeds=0", "retrain.seeds=3.0"),
     "retrain.test": ("retrain.test=no", "retrain.test=0", "retrain.test="),
 }
 
@@ -138,6 +233,7 @@ FORMS: dict[str, tuple[str, ...]] = {
         "space.channels={low: 16}",
         "space.kernel_size={low: 3, high: 5, step: 2}",
         "space.training.batch_size={low: 8, high: 64, log: 1}",
+        "space.training.weight_decay={low: 0, high: 0.1, log: true}",
     ),
     "known_keys": ("training.lr=0.1", "epochs=3", "search.max_hours=3", "data.value=1"),
 }
@@ -153,6 +249,7 @@ TOGETHER: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "pools_fit": (
         ("space.depth", ("data.image_size=8",)),
         ("space.depth", ("space.depth=[2, 6]",)),
+        ("space.depth", ("space.depth=[2, 5]", "space.stem=[none, whitening]")),
     ),
     "searched_or_set": (
         ("training.learning_rate", ("training.learning_rate=1e-3",)),
@@ -163,6 +260,14 @@ TOGETHER: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
                 "space.training.batch_size=[64, 128]",
                 "search.baseline.training.batch_size=64",
             ),
+        ),
+    ),
+    "shifts_fit": (
+        ("training.translate", ("training.translate=32",)),
+        ("training.cutout", ("training.cutout=9", "data.image_size=8", "space.depth=[2, 3]")),
+        (
+            "space.training.cutout",
+            ("space.training.cutout=[8, 64]", "search.baseline.training.cutout=8"),
         ),
     ),
     "kernels_are_not_logarithmic": (
@@ -187,6 +292,7 @@ TOGETHER: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         (BLOCKS, ("space.depth=[3, 4]",)),
         (f"{BLOCKS}.0.channels", ("space.channels=32",)),
         (f"{BLOCKS}.1.kernel_size", ("space.kernel_size=3",)),
+        ("search.baseline.architecture.head", ("space.head=[max, average]",)),
         ("search.baseline.training.learning_rate", ("search.baseline.training={}",)),
         (
             "search.baseline.training.batch_size",

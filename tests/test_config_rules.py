@@ -36,6 +36,11 @@ REFUSED: list[tuple[list[str], str]] = [
         "use at most 2 blocks, or data.image_size of at least 8",
     ),
     (
+        ["space.depth=[3, 5]", "space.stem=whitening", "space.pooling=[none, average]"],
+        "space.depth: 5 poolings by 2 shrink pictures of 31x31 below 1x1; "
+        "use at most 4 blocks, or data.image_size of at least 33",
+    ),
+    (
         ["training.learning_rate=3e-4"],
         "training.learning_rate: is searched as space.training.learning_rate and cannot be set to "
         "0.0003 as well; to fix it, set space.training.learning_rate=0.0003",
@@ -46,6 +51,16 @@ REFUSED: list[tuple[list[str], str]] = [
         "64 as well; to fix it, set space.training.batch_size=64",
     ),
     (
+        ["training.translate=32"],
+        "training.translate: must be at most 31 for pictures of 32x32, got 32; "
+        "use less, or a larger data.image_size",
+    ),
+    (
+        ["space.training.cutout={low: 4, high: 33}"],
+        "space.training.cutout: must be at most 32 for pictures of 32x32, got 33; "
+        "use less, or a larger data.image_size",
+    ),
+    (
         ["space.kernel_size={low: 3, high: 7, log: true}"],
         "space.kernel_size.log: must be false: kernel sizes are drawn from odd numbers",
     ),
@@ -53,6 +68,15 @@ REFUSED: list[tuple[list[str], str]] = [
         ["search.sampler.name=exhaustive"],
         "search.sampler.name: exhaustive cannot enumerate the continuous range "
         "space.training.learning_rate; give it a list, or use tpe or random",
+    ),
+    (
+        [
+            "search.sampler.name=exhaustive",
+            "space.training.learning_rate=1e-3",
+            "space.dropout={low: 0, high: 1e-1}",
+        ],
+        "search.sampler.name: exhaustive cannot enumerate the continuous range "
+        "space.dropout; give it a list, or use tpe or random",
     ),
     (
         ["retrain.test=false"],
@@ -70,6 +94,13 @@ REFUSED: list[tuple[list[str], str]] = [
         "which is [16, 32, 64], got 17\n"
         "search.baseline.architecture.blocks.1.kernel_size: must be in space.kernel_size, "
         "which is {low: 3, high: 5}, got 7",
+    ),
+    (
+        [baseline(f"{SMALL}, norm: batch", SMALL), "space.stem=[conv, whitening]"],
+        "search.baseline.architecture.blocks.0.norm: must be in space.norm, which is none, "
+        "got batch\n"
+        "search.baseline.architecture.stem: must be in space.stem, which is [conv, whitening], "
+        "got none",
     ),
     (
         [baseline(SMALL, SMALL, training="")],
@@ -102,7 +133,20 @@ def test_keys_that_do_not_fit_together_are_refused(overrides: list[str], message
     assert said == message
 
 
+RICH = "channels: 16, kernel_size: 3, convolutions: 2, norm: batch"
 ALLOWED = [
+    ["data.source=digits", "space.depth=8", "space.pooling=none"],
+    ["data.source=digits", "space.depth=8", "space.pooling=[none, stride]"],
+    ["space.depth=4", "space.stem=whitening"],
+    [
+        baseline(f"{RICH}, skip: add", f"{RICH}, kind: residual"),
+        "space.convolutions=2",
+        "space.norm=[batch, none]",
+        "space.kind=[conv, residual]",
+        "space.skip=add",
+    ],
+    ["training.translate=31", "training.cutout=32"],
+    ["space.training.translate={low: 0, high: 31}"],
     ["data.source=digits", "space.depth=[1, 3]"],
     ["data.source=digits", "data.image_size=16"],
     ["space.depth=5"],
@@ -143,6 +187,8 @@ NOTICES: list[tuple[list[str], list[str]]] = [
         ["search.sampler={name: random, startup_trials: 3}"],
         ["search.sampler.startup_trials has no effect with random"],
     ),
+    (["training.momentum=0.8"], ["training.momentum has no effect with adam"]),
+    (["training.momentum=0.8", "training.optimizer=sgd"], []),
     (["search.sampler.name=random", "search.trials=2"], []),
     (["search.trials=5"], []),
     (

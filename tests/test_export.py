@@ -21,6 +21,7 @@ from nas_cifar10.export import FORMATS, compared, export_model
 from nas_cifar10.model import Model, Shape, probabilities, read_model
 from nas_cifar10.networks.layers import BLOCKS
 from nas_cifar10.runs import RunFolder
+from nas_cifar10.space.candidate import Architecture, Block
 
 ROOT = Path(__file__).parents[1]
 EXTRA = ("onnx", "onnxruntime", "onnxscript")
@@ -55,6 +56,33 @@ def test_the_file_says_what_the_model_says(tmp_path: Path, form: str, shape: Sha
 @pytest.mark.parametrize("form", FORMS)
 def test_every_kind_of_block_can_be_exported(tmp_path: Path, form: str, kind: str) -> None:
     assert export_model(made_model(kind), form, tmp_path / "model", made_part()) <= 1e-5
+
+
+RICH = {
+    "strided residual": Architecture(
+        (
+            Block("residual", 6, 3, 2, "batch", "gelu", "stride", 0.2),
+            Block("residual", 6, 3, 1, "batch", "silu", "average"),
+        ),
+        stem="whitening",
+        head="average",
+    ),
+    "skipped separable": Architecture(
+        (Block("depthwise_separable", 8, 5, 3, "batch", "silu", "max", 0.1, "add"),),
+        stem="conv",
+        head="max",
+    ),
+    "unpooled": Architecture((Block("conv", 4, 3, 2, pooling="none"), Block("conv", 6, 3))),
+}
+
+
+@pytest.mark.parametrize("architecture", RICH.values(), ids=RICH.keys())
+@pytest.mark.parametrize("form", FORMS)
+def test_rich_networks_can_be_exported(
+    tmp_path: Path, form: str, architecture: Architecture
+) -> None:
+    model = made_model(architecture=architecture)
+    assert export_model(model, form, tmp_path / "model", made_part()) <= 1e-5
 
 
 @NEEDED

@@ -11,6 +11,7 @@ PACKAGE = "nas_cifar10"
 FLOORS = [
     {
         "config",
+        "config_candidate",
         "config_errors",
         "config_file",
         "config_rules",
@@ -23,6 +24,7 @@ FLOORS = [
         "interrupts",
         "place",
         "reading",
+        "retrain_folder",
         "runs",
         "starters",
         "yaml_text",

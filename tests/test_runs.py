@@ -314,6 +314,7 @@ def test_run_files_have_the_names_of_the_design(tmp_path: Path) -> None:
         "environment.json",
         "study.db",
         "data.json",
+        "latency.json",
         "search.json",
         "pictures.npz",
         "best.json",
@@ -324,6 +325,7 @@ def test_run_files_have_the_names_of_the_design(tmp_path: Path) -> None:
     }
     assert {path.name for path in vars(run.retrain).values()} == {
         "retrain",
+        "summary.json",
         "checkpoint.pt",
         "model.pt",
         "model.json",

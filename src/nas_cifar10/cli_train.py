@@ -150,7 +150,7 @@ def _retrain(request: RetrainRequest, data: DataSet | None) -> None:
     place, number = request.place, request.trial
     study = open_study(place.database, place.study_name)
     config = config_file.from_plain(study.facts.config, request.overrides)
-    identity.check(study.facts.config, config.plain())
+    identity.check(study.config.plain(), config.plain())
     trial = best_trial(study) if number is None else _numbered(study, number)
     with _on_screen(request.loudness), _resumable(_retrain_again(request)):
         if data is None:

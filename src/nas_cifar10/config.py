@@ -7,25 +7,49 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from nas_cifar10.config_candidate import CandidateConfig
 from nas_cifar10.dimensions import (
+    Activation,
     AutoOrThreads,
     AutoOrWorkers,
     BatchSize,
     BatchSizeDimension,
-    Channels,
     ChannelsDimension,
+    ConvolutionsDimension,
     Count,
+    Decay,
     DepthDimension,
+    DropoutDimension,
     Epochs,
+    Factor,
     FolderPath,
-    Kernel,
+    Head,
+    Initialisation,
+    Jitter,
+    JitterDimension,
     KernelDimension,
+    Kind,
     LearningRate,
     LearningRateDimension,
+    Milliseconds,
     Minutes,
+    Mixing,
+    MixingDimension,
     Name,
+    Norm,
+    Pixels,
+    PixelsDimension,
+    Pooling,
     Section,
     Share,
+    Skip,
+    Smoothing,
+    SmoothingDimension,
+    Stem,
+    WeightDecay,
+    WeightDecayDimension,
+    Words,
+    Work,
 )
 
 SOURCE_SIZES = {"cifar10": 32, "digits": 8, "image_folder": 32}
@@ -76,17 +100,71 @@ class SearchedTraining(Section):
     batch_size: BatchSizeDimension | None = Field(
         None, description="null: not searched, `training.batch_size` holds"
     )
+    weight_decay: WeightDecayDimension | None = Field(
+        None, description="null: not searched, `training.weight_decay` holds"
+    )
+    label_smoothing: SmoothingDimension | None = Field(
+        None, description="null: not searched, `training.label_smoothing` holds"
+    )
+    translate: PixelsDimension | None = Field(
+        None, description="null: not searched, `training.translate` holds"
+    )
+    cutout: PixelsDimension | None = Field(
+        None, description="null: not searched, `training.cutout` holds"
+    )
+    colour_jitter: JitterDimension | None = Field(
+        None, description="null: not searched, `training.colour_jitter` holds"
+    )
+    mixup: MixingDimension | None = Field(
+        None, description="null: not searched, `training.mixup` holds"
+    )
 
 
 class SpaceConfig(Section):
     """What could be built. A list is a choice, {low, high, log} a range, one value fixed."""
 
     depth: DepthDimension = Field(
-        (2, 3, 4), description="blocks: convolution, ReLU, 2x2 max-pooling"
+        (2, 3, 4), description="blocks, plainly: convolution, ReLU, 2x2 max-pooling"
+    )
+    kind: Words[Kind] = Field(
+        "conv",
+        description="of a block; residual: all its convolutions are skipped by a sum, "
+        "depthwise_separable: each is a filter a channel, then a 1x1 convolution",
     )
     channels: ChannelsDimension = Field((16, 32, 64), description="filters, drawn for each block")
     kernel_size: KernelDimension = Field(
         (3, 5), description="pixels a side, odd, drawn for each block"
+    )
+    convolutions: ConvolutionsDimension = Field(1, description="in a block, drawn for each")
+    norm: Words[Norm] = Field("none", description="behind every convolution, drawn for each block")
+    activation: Words[Activation] = Field(
+        "relu", description="behind every convolution, drawn for each block"
+    )
+    pooling: Words[Pooling] = Field(
+        "max",
+        description="what halves the picture behind a block's first convolution; stride: that "
+        "convolution itself, none: nothing",
+    )
+    dropout: DropoutDimension = Field(
+        0.0, description="share of values dropped behind a block, drawn for each"
+    )
+    skip: Words[Skip] = Field(
+        "none",
+        description="add: a block's first convolution is added to its last; without effect where "
+        "there is one, or where the block is residual",
+    )
+    stem: Words[Stem] = Field(
+        "none",
+        description="before the first block; conv: a convolution as in that block, not pooled, "
+        "whitening: 2x2 filters that whiten the training pictures' patches, and stay as they are",
+    )
+    head: Words[Head] = Field(
+        "flatten",
+        description="what the last, linear layer reads of the last block's picture: all of it, or "
+        "each channel's average or maximum",
+    )
+    initialisation: Words[Initialisation] = Field(
+        "default", description="first weights; dirac: convolutions begin by passing their input on"
     )
     training: SearchedTraining = SearchedTraining()
 
@@ -99,7 +177,53 @@ class TrainingConfig(Section):
     learning_rate: LearningRate = Field(
         0.001, description="step size, where the space does not search it"
     )
-    optimizer: Literal["adam"] = Field("adam", description="update rule")
+    optimizer: Literal["adam", "adamw", "sgd", "muon"] = Field(
+        "adam",
+        description="update rule; sgd: with Nesterov's momentum; muon: orthogonalised momentum for "
+        "filters, adamw for the rest",
+    )
+    momentum: Decay = Field(0.9, description="how much of it stays at a step, of sgd and muon")
+    schedule: Literal["constant", "cosine", "triangular", "one_cycle"] = Field(
+        "constant",
+        description="how the learning rate runs, always over all of training.epochs (a retrain: "
+        "over retrain.epochs): a trial that is stopped early saw the start of it, so trials are "
+        "compared at the same step of the same curve",
+    )
+    weight_decay: WeightDecay = Field(
+        0.0,
+        description="of filters and matrices, not of biases and norms; adam: added to the "
+        "gradient, adamw and muon: decoupled from it",
+    )
+    bias_factor: Factor = Field(1.0, description="the learning rate of biases, in learning rates")
+    label_smoothing: Smoothing = Field(
+        0.0, description="share of the target that is spread over all classes"
+    )
+    weight_averaging: Decay = Field(
+        0.0,
+        description="how much of the moving average of the weights stays at a step; above 0, that "
+        "average is what is measured and kept",
+    )
+    flip: Literal["none", "random", "alternating"] = Field(
+        "none",
+        description="mirror training pictures left to right; random: each time by a coin, "
+        "alternating: in every second epoch, half of the pictures begin mirrored",
+    )
+    translate: Pixels = Field(
+        0, description="shift training pictures by at most so many pixels each way, reflected"
+    )
+    cutout: Pixels = Field(
+        0, description="blank a square of so many pixels a side somewhere in training pictures"
+    )
+    colour_jitter: Jitter = Field(
+        0.0,
+        description="change brightness, contrast and saturation of training pictures, each by a "
+        "factor of at most so much above or below 1",
+    )
+    mixup: Mixing = Field(
+        0.0,
+        description="mix each training picture and its label with another's, by shares drawn from "
+        "Beta(mixup, mixup); 0: not at all",
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="number format; auto: bf16 where it is native and measured 1.3x faster"
     )
@@ -128,46 +252,35 @@ class ScheduleConfig(Section):
     )
 
 
-class BlockConfig(Section):
-    """One block of a fixed candidate."""
+class ConstraintsConfig(Section):
+    """What a candidate may cost; one above it is refused before it is trained, and counted."""
 
-    kind: Literal["conv"] = Field("conv", description="kind of block")
-    channels: Channels = Field(description="filters")
-    kernel_size: Kernel = Field(description="pixels a side, odd")
-
-
-class ArchitectureConfig(Section):
-    """The blocks of a fixed candidate, first to last."""
-
-    blocks: Annotated[tuple[BlockConfig, ...], Field(strict=False, min_length=1, max_length=10)] = (
-        Field(description="a list of blocks")
+    max_parameters: Work | None = Field(
+        None, description="weights and biases, frozen ones too; null: no limit"
     )
-
-
-class FixedTraining(Section):
-    """The training values of a fixed candidate: exactly those the space draws."""
-
-    learning_rate: LearningRate | None = Field(None, description="where the space draws it")
-    batch_size: BatchSize | None = Field(None, description="where the space draws it")
-
-
-class CandidateConfig(Section):
-    """A candidate written out, as in best.json."""
-
-    architecture: ArchitectureConfig = Field(description="a mapping with the list blocks")
-    training: FixedTraining = FixedTraining()
+    max_macs: Work | None = Field(
+        None, description="multiply-accumulates a picture; null: no limit"
+    )
+    max_latency_ms: Milliseconds | None = Field(
+        None,
+        description="to predict one picture, in fp32, on the device and threads of the search; the "
+        "sum of a network's parts, each timed once before the first trial; null: no limit",
+    )
 
 
 class SearchConfig(Section):
     """How the best candidate is looked for."""
 
-    trials: Count = Field(10, description="the total; pruned, failed and repeated ones count")
+    trials: Count = Field(
+        10, description="the total; pruned, failed, infeasible and repeated ones count"
+    )
     cohort: Count = Field(5, description="trials asked together; independent of the workers")
     objective: Literal["accuracy", "macro_f1"] = Field(
         "accuracy", description="what is maximised, on validation"
     )
     sampler: SamplerConfig = SamplerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
+    constraints: ConstraintsConfig = ConstraintsConfig()
     workers: AutoOrWorkers = Field(
         1, description="processes that train; auto: one a CPU core, at most a cohort's"
     )
@@ -191,6 +304,11 @@ class RetrainConfig(Section):
         description="curve drawn beside training; validation: train on the training part only",
     )
     test: bool = Field(True, description="false leaves the test set unread")
+    seeds: Annotated[int, Field(ge=1, le=1000)] = Field(
+        1,
+        description="how often, each time from other first weights, in another order; the first "
+        "model is the run's, the others say how much chance is in it",
+    )
 
 
 class Config(Section):

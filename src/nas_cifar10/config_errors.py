@@ -41,6 +41,7 @@ _WORDING = {
 _FORM_WORDING = {
     ("value", "int_type"): "must be a whole number, a list or {{low, high, log}}, got {value}",
     ("value", "float_type"): "must be a number, a list or {{low, high, log}}, got {value}",
+    ("value", "literal_error"): "must be {expected}, or a list of these, got {value}",
     ("word", "literal_error"): "must be {expected} or a whole number, got {value}",
     ("fraction", "float_type"): "must be a count or a fraction below 1, got {value}",
     ("fraction", "less_than"): "must be < {lt:,}, or a count without a point, got {value}",

@@ -1,23 +1,30 @@
 """What keys must not be together, and which change nothing; knows no single key's range."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from nas_cifar10.config import Config, FixedTraining, searched_training
-from nas_cifar10.dimensions import Range, Section, contains, largest
+from nas_cifar10.config import Config, SearchedTraining, SpaceConfig, searched_training
+from nas_cifar10.config_candidate import ArchitectureConfig, BlockConfig, FixedTraining
+from nas_cifar10.dimensions import Range, Section, contains, largest, options
 
 Broken: TypeAlias = tuple[str, str]
 Rule: TypeAlias = Callable[[Config], Iterator[Broken]]
 
+BLOCK_KEYS = tuple(BlockConfig.model_fields)
+WHOLE_KEYS = tuple(key for key in ArchitectureConfig.model_fields if key != "blocks")
+
 
 def pools_fit(config: Config) -> Iterator[Broken]:
-    """Every block halves the picture; the deepest network must leave at least 1x1."""
-    depth, size = largest(config.space.depth), config.data.size
-    if size >> depth < 1:
+    """The deepest network, pooled after every block that may be, must leave at least 1x1."""
+    depth, size, wanted = largest(config.space.depth), config.data.size, 0
+    if "whitening" in options(config.space.stem):
+        size, wanted = size - 1, 1
+    # A convolution of stride 2 rounds up, so it never comes below 1x1.
+    if {"max", "average"} & set(options(config.space.pooling)) and size >> depth < 1:
         yield (
             "space.depth",
             f"{depth} poolings by 2 shrink pictures of {size}x{size} below 1x1; use at most "
-            f"{size.bit_length() - 1} blocks, or data.image_size of at least {2**depth}",
+            f"{size.bit_length() - 1} blocks, or data.image_size of at least {2**depth + wanted}",
         )
 
 
@@ -33,6 +40,20 @@ def searched_or_set(config: Config) -> Iterator[Broken]:
             )
 
 
+def shifts_fit(config: Config) -> Iterator[Broken]:
+    """Pictures are shifted by less than their size, and no square is larger than they are."""
+    size, searched = config.data.size, searched_training(config)
+    for key, most in (("translate", size - 1), ("cutout", size)):
+        place = f"space.training.{key}" if key in searched else f"training.{key}"
+        asked = largest(searched.get(key, getattr(config.training, key)))
+        if asked > most:
+            yield (
+                place,
+                f"must be at most {most} for pictures of {size}x{size}, got {asked}; "
+                f"use less, or a larger data.image_size",
+            )
+
+
 def kernels_are_not_logarithmic(config: Config) -> Iterator[Broken]:
     """A kernel range runs over odd numbers, which no logarithmic axis has."""
     if isinstance(config.space.kernel_size, Range) and config.space.kernel_size.log:
@@ -42,11 +63,12 @@ def kernels_are_not_logarithmic(config: Config) -> Iterator[Broken]:
 def exhaustive_is_finite(config: Config) -> Iterator[Broken]:
     """A space with a range of real numbers cannot be enumerated."""
     if config.search.sampler.name == "exhaustive":
-        for key, dimension in searched_training(config).items():
+        searched = {f"training.{key}": d for key, d in searched_training(config).items()}
+        for key, dimension in {"dropout": config.space.dropout, **searched}.items():
             if isinstance(dimension, Range) and isinstance(dimension.low, float):
                 yield (
                     "search.sampler.name",
-                    f"exhaustive cannot enumerate the continuous range space.training.{key}; "
+                    f"exhaustive cannot enumerate the continuous range space.{key}; "
                     f"give it a list, or use tpe or random",
                 )
 
@@ -65,16 +87,25 @@ def baseline_in_space(config: Config) -> Iterator[Broken]:
     """The baseline is a candidate of the space, so that the sampler can learn from it."""
     if config.search.baseline is None:
         return
-    space, blocks = config.space, config.search.baseline.architecture.blocks
-    where = "search.baseline.architecture.blocks"
-    if not contains(space.depth, len(blocks)):
-        yield where, f"number of blocks {_not_in('space.depth', space.depth, len(blocks))}"
-    for number, block in enumerate(blocks):
-        for key in ("channels", "kernel_size"):
-            dimension, value = getattr(space, key), getattr(block, key)
-            if not contains(dimension, value):
-                yield f"{where}.{number}.{key}", _not_in(f"space.{key}", dimension, value)
+    space, given = config.space, config.search.baseline.architecture
+    where = "search.baseline.architecture"
+    if not contains(space.depth, len(given.blocks)):
+        said = _not_in("space.depth", space.depth, len(given.blocks))
+        yield f"{where}.blocks", f"number of blocks {said}"
+    for number, block in enumerate(given.blocks):
+        keys = (key for key in BLOCK_KEYS if key != "skip" or block.may_skip)
+        yield from _outside(space, block, keys, f"{where}.blocks.{number}")
+    yield from _outside(space, given, WHOLE_KEYS, where)
     yield from _baseline_training(config.search.baseline.training, searched_training(config))
+
+
+def _outside(
+    space: SpaceConfig, given: Section, keys: Iterable[str], where: str
+) -> Iterator[Broken]:
+    for key in keys:
+        dimension, value = getattr(space, key), getattr(given, key)
+        if not contains(dimension, value):
+            yield f"{where}.{key}", _not_in(f"space.{key}", dimension, value)
 
 
 def _baseline_training(given: FixedTraining, searched: Mapping[str, Any]) -> Iterator[Broken]:
@@ -88,26 +119,33 @@ def _baseline_training(given: FixedTraining, searched: Mapping[str, Any]) -> Ite
             yield place, _not_in(f"space.training.{key}", searched[key], value)
 
 
-def _not_in(name: str, dimension: Any, value: float) -> str:
+def _not_in(name: str, dimension: Any, value: float | str) -> str:
     if isinstance(dimension, Range):
         written = f"{{low: {dimension.low}, high: {dimension.high}}}"
     else:
-        written = str(list(dimension) if isinstance(dimension, tuple) else dimension)
+        several = isinstance(dimension, tuple)
+        written = f"[{', '.join(map(str, dimension))}]" if several else str(dimension)
     return f"must be in {name}, which is {written}, got {value}"
 
 
 # Each rule with the keys it reads: where one of them is wrong by itself, the rule says nothing.
 RULES: Mapping[Rule, tuple[str, ...]] = {
-    pools_fit: ("space.depth", "data.source", "data.image_size"),
-    searched_or_set: ("space.training", "training.learning_rate", "training.batch_size"),
+    pools_fit: ("space.depth", "space.pooling", "space.stem", "data.source", "data.image_size"),
+    searched_or_set: ("space.training", *(f"training.{k}" for k in SearchedTraining.model_fields)),
+    shifts_fit: (
+        "space.training",
+        "training.translate",
+        "training.cutout",
+        "data.source",
+        "data.image_size",
+    ),
     kernels_are_not_logarithmic: ("space.kernel_size",),
-    exhaustive_is_finite: ("search.sampler", "space.training"),
+    exhaustive_is_finite: ("search.sampler", "space.dropout", "space.training"),
     test_stays_unread: ("retrain.monitor", "retrain.test"),
     baseline_in_space: (
         "search.baseline",
         "space.depth",
-        "space.channels",
-        "space.kernel_size",
+        *(f"space.{key}" for key in (*BLOCK_KEYS, *WHOLE_KEYS)),
         "space.training",
     ),
 }
@@ -116,13 +154,15 @@ RULES: Mapping[Rule, tuple[str, ...]] = {
 def notices(config: Config) -> list[str]:
     """Name what differs from its default and changes nothing, or not what it seems to."""
     data, sampler, schedule = config.data, config.search.sampler, config.search.schedule
-    found = []
+    training, found = config.training, []
     if data.source != "image_folder" and _changed(data, "on_bad_image"):
         found.append(f"data.on_bad_image has no effect with data.source={data.source}")
     if data.source == "digits" and _changed(data, "root"):
         found.append("data.root has no effect with data.source=digits, which needs no folder")
     if data.source == "cifar10" and _changed(data, "test_images"):
         found.append("data.test_images has no effect: cifar10 brings its own test set")
+    if training.optimizer in {"adam", "adamw"} and _changed(training, "momentum"):
+        found.append(f"training.momentum has no effect with {training.optimizer}")
     if sampler.name != "tpe" and _changed(sampler, "startup_trials"):
         found.append(f"search.sampler.startup_trials has no effect with {sampler.name}")
     if sampler.name == "tpe" and sampler.startup_trials >= config.search.trials:

@@ -53,6 +53,10 @@ def _shape(value: Any) -> str:
     return "range" if isinstance(value, (dict, Section)) else "value"
 
 
+def _one_or_several(value: Any) -> str:
+    return "choice" if isinstance(value, (list, tuple)) else "value"
+
+
 def _word_or_count(value: Any) -> str:
     return "word" if isinstance(value, str) else "count"
 
@@ -61,7 +65,7 @@ def _count_or_fraction(value: Any) -> str:
     return "count" if isinstance(value, int) else "fraction"
 
 
-# What these three functions return: pydantic puts it into an error's path, users did not.
+# What these functions return: pydantic puts it into an error's path, users did not.
 FORMS = {"value", "choice", "range", "word", "count", "fraction"}
 
 _PLAIN = _also("not blank, without control characters")
@@ -72,14 +76,32 @@ FolderPath: TypeAlias = Annotated[
     str, Field(max_length=1000, json_schema_extra=_PLAIN), AfterValidator(_plain_text)
 ]
 Count: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Work: TypeAlias = Annotated[int, Field(ge=1, le=10**15)]
 Epochs: TypeAlias = Annotated[int, Field(ge=1, le=10_000)]
 Depth: TypeAlias = Annotated[int, Field(ge=1, le=10)]
 Channels: TypeAlias = Annotated[int, Field(ge=1, le=4096)]
 Kernel: TypeAlias = Annotated[
     int, Field(ge=1, le=31, json_schema_extra=_also("odd")), AfterValidator(_odd)
 ]
+Convolutions: TypeAlias = Annotated[int, Field(ge=1, le=8)]
+Dropout: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
+Kind: TypeAlias = Literal["conv", "residual", "depthwise_separable"]
+Norm: TypeAlias = Literal["none", "batch"]
+Activation: TypeAlias = Literal["relu", "gelu", "silu"]
+Pooling: TypeAlias = Literal["max", "average", "stride", "none"]
+Skip: TypeAlias = Literal["none", "add"]
+Stem: TypeAlias = Literal["none", "conv", "whitening"]
+Head: TypeAlias = Literal["flatten", "average", "max"]
+Initialisation: TypeAlias = Literal["default", "dirac"]
 BatchSize: TypeAlias = Annotated[int, Field(ge=1, le=100_000)]
 LearningRate: TypeAlias = Annotated[float, Field(gt=0, le=100)]
+Factor: TypeAlias = Annotated[float, Field(gt=0, le=1000)]
+Decay: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
+Smoothing: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
+WeightDecay: TypeAlias = Annotated[float, Field(ge=0, le=10)]
+Pixels: TypeAlias = Annotated[int, Field(ge=0, le=1024)]
+Jitter: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+Mixing: TypeAlias = Annotated[float, Field(ge=0, le=100)]
 
 _AUTO_OR = Discriminator(_word_or_count)
 _Auto: TypeAlias = Annotated[Literal["auto"], Tag("word")]
@@ -90,6 +112,7 @@ AutoOrWorkers: TypeAlias = Annotated[
     _Auto | Annotated[Annotated[int, Field(ge=1, le=1024)], Tag("count")], _AUTO_OR
 ]
 Minutes: TypeAlias = Annotated[float, Field(gt=0, le=1e6)]
+Milliseconds: TypeAlias = Annotated[float, Field(gt=0, le=1e6)]
 Share: TypeAlias = Annotated[
     Annotated[Count, Tag("count")]
     | Annotated[Annotated[float, Field(gt=0, lt=1)], Tag("fraction")],
@@ -110,9 +133,22 @@ class Range(Section, Generic[Number]):
     def _ordered(self) -> Self:
         if self.low >= self.high:
             raise ValueError("low must be below high")
+        if self.log and self.low <= 0:
+            raise ValueError("low must be above 0 where log is true")
         return self
 
 
+Word = TypeVar("Word", bound=str)
+Words: TypeAlias = Annotated[
+    Annotated[Word, Tag("value")]
+    | Annotated[
+        tuple[Word, ...],
+        Field(strict=False, min_length=1),
+        AfterValidator(_no_repeats),
+        Tag("choice"),
+    ],
+    Discriminator(_one_or_several),
+]
 Value: TypeAlias = Annotated[Number, Tag("value")]
 Choice: TypeAlias = Annotated[
     tuple[Number, ...],
@@ -132,12 +168,38 @@ ChannelsDimension: TypeAlias = Annotated[
 KernelDimension: TypeAlias = Annotated[
     Value[Kernel] | Choice[Kernel] | Annotated[Range[Kernel], _RANGE], _SHAPE
 ]
+ConvolutionsDimension: TypeAlias = Annotated[
+    Value[Convolutions] | Choice[Convolutions] | Annotated[Range[Convolutions], _RANGE], _SHAPE
+]
+DropoutDimension: TypeAlias = Annotated[
+    Value[Dropout] | Choice[Dropout] | Annotated[Range[Dropout], _RANGE], _SHAPE
+]
 BatchSizeDimension: TypeAlias = Annotated[
     Value[BatchSize] | Choice[BatchSize] | Annotated[Range[BatchSize], _RANGE], _SHAPE
 ]
 LearningRateDimension: TypeAlias = Annotated[
     Value[LearningRate] | Choice[LearningRate] | Annotated[Range[LearningRate], _RANGE], _SHAPE
 ]
+WeightDecayDimension: TypeAlias = Annotated[
+    Value[WeightDecay] | Choice[WeightDecay] | Annotated[Range[WeightDecay], _RANGE], _SHAPE
+]
+SmoothingDimension: TypeAlias = Annotated[
+    Value[Smoothing] | Choice[Smoothing] | Annotated[Range[Smoothing], _RANGE], _SHAPE
+]
+PixelsDimension: TypeAlias = Annotated[
+    Value[Pixels] | Choice[Pixels] | Annotated[Range[Pixels], _RANGE], _SHAPE
+]
+JitterDimension: TypeAlias = Annotated[
+    Value[Jitter] | Choice[Jitter] | Annotated[Range[Jitter], _RANGE], _SHAPE
+]
+MixingDimension: TypeAlias = Annotated[
+    Value[Mixing] | Choice[Mixing] | Annotated[Range[Mixing], _RANGE], _SHAPE
+]
+
+
+def options(dimension: Word | tuple[Word, ...]) -> tuple[Word, ...]:
+    """Return every word a dimension of words can be."""
+    return dimension if isinstance(dimension, tuple) else (dimension,)
 
 
 def largest(dimension: Number | tuple[Number, ...] | Range[Number]) -> Number:
@@ -147,10 +209,12 @@ def largest(dimension: Number | tuple[Number, ...] | Range[Number]) -> Number:
     return dimension.high if isinstance(dimension, Range) else dimension
 
 
-def contains(dimension: Number | tuple[Number, ...] | Range[Number], value: float) -> bool:
+def contains(
+    dimension: Number | str | tuple[Number | str, ...] | Range[Number], value: float | str
+) -> bool:
     """Say whether a dimension can take a value."""
     if isinstance(dimension, tuple):
         return value in dimension
     if isinstance(dimension, Range):
-        return dimension.low <= value <= dimension.high
+        return not isinstance(value, str) and dimension.low <= value <= dimension.high
     return value == dimension

@@ -29,6 +29,7 @@ from nas_cifar10.runs import (
     RetrainFolder,
     RunFolder,
     cannot_write,
+    read_json,
     write_atomic,
     write_csv,
     write_json,
@@ -62,6 +63,7 @@ class Job:
     Args:
         config: The study's, with `retrain.*` as asked for now.
         data: Its pictures and labels are on the device that trains.
+        number: Which of `retrain.seeds`, from 0; each draws its own random numbers.
     """
 
     study: Study
@@ -69,11 +71,12 @@ class Job:
     config: Config
     data: DataSet
     run: RunFolder
+    number: int = 0
 
     @property
     def folder(self) -> RetrainFolder:
         """Where the model and its measurement go."""
-        return self.run.retrain
+        return self.run.retrain.seed(self.number)
 
 
 def prepare(study: Study, trial: Trial, config: Config, data: DataSet, run: RunFolder) -> Job:
@@ -87,6 +90,19 @@ def prepare(study: Study, trial: Trial, config: Config, data: DataSet, run: RunF
 
 
 def run_retrain(job: Job, *, resume: bool) -> Iterator[Epoch]:
+    """Do as `_run_once` for each of `retrain.seeds`, then say how they differ."""
+    _remove(job.run.retrain.summary)
+    for folder in () if resume else job.run.retrain.seeds():
+        _empty(folder)
+    jobs = [replace(job, number=number) for number in range(job.config.retrain.seeds)]
+    for each in jobs:
+        yield from _run_once(each, resume=resume)
+    if len(jobs) > 1:
+        tables = [read_json(each.folder.metrics) for each in jobs]
+        write_json(job.run.retrain.summary, metrics.over_seeds(tables, _measured_name(job.config)))
+
+
+def _run_once(job: Job, *, resume: bool) -> Iterator[Epoch]:
     """Train, and after the last epoch write the model and its measurement.
 
     Yields:
@@ -127,10 +143,10 @@ def _segment(job: Job, stop: int) -> Segment:
     validation = job.config.retrain.monitor == "validation"
     return Segment(
         candidate=job.trial.candidate,
-        training=job.config.training,
+        training=job.config.training.model_copy(update={"epochs": job.config.retrain.epochs}),
         data=job.study.facts.data["fingerprint"],
         seed=job.config.seed,
-        stream=RETRAIN_TRAIN_ONLY if validation else RETRAIN,
+        stream=(RETRAIN_TRAIN_ONLY if validation else RETRAIN) + 2 * job.number,
         trial=job.trial.number,
         stop=stop,
         precision=job.study.facts.resolved["precision"],
@@ -140,10 +156,14 @@ def _segment(job: Job, stop: int) -> Segment:
 
 
 def _start_over(job: Job) -> tuple[None, tuple[Epoch, ...]]:
-    for path in vars(job.folder).values():
-        if path != job.folder.root:
-            _remove(path)
+    _empty(job.folder)
     return None, ()
+
+
+def _empty(folder: RetrainFolder) -> None:
+    for path in vars(folder).values():
+        if path != folder.root:
+            _remove(path)
 
 
 def _remove(path: Path) -> None:
@@ -174,8 +194,8 @@ def _epochs_before(job: Job, checkpoint: bytes) -> tuple[Epoch, ...]:
     if not belongs(_segment(job, 0), load_state(checkpoint)):
         raise StateError(
             f"{job.folder.root}: holds the retrain of another trial, or of other pictures "
-            f"(retrain.monitor decides whether validation is trained on); "
-            f"leave out --resume to start over"
+            f"(retrain.monitor decides whether validation is trained on), or one whose learning "
+            f"rate runs over another number of epochs; leave out --resume to start over"
         )
     pictures = _pictures(job)
     return epochs_before(_segment(job, 0), checkpoint, pictures.shape, pictures.num_classes)
@@ -267,7 +287,8 @@ def _write_metrics(
         table[name] = metrics.summary(probabilities, labels, majority)
         table["per_class"] = metrics.per_class(probabilities, labels, names)
         table["confusion_matrix"] = metrics.confusion(probabilities, labels)
-        _show(job, part, probabilities, labels)
+        if not job.number:
+            _show(job, part, probabilities, labels)
         content = io.BytesIO()
         np.savez_compressed(
             content, probabilities=probabilities, labels=labels, class_names=np.array(names)
@@ -311,11 +332,12 @@ def _description(job: Job) -> dict[str, Any]:
             "candidate": job.trial.candidate.to_json(),
             "fingerprint": job.trial.candidate.fingerprint(),
             "seed": job.config.seed,
+            **({"number": job.number} if job.number else {}),
             "data": {
                 "source": job.config.data.source,
                 "fingerprint": job.study.facts.data["fingerprint"],
             },
-            "retrain": job.config.retrain.model_dump(),
+            "retrain": job.config.retrain.model_dump(exclude={"seeds"}),
             "precision": job.study.facts.resolved["precision"],
             "versions": found["versions"],
             "commit": found["commit"],

@@ -27,6 +27,7 @@ from nas_cifar10.errors import (
     StorageError,
 )
 from nas_cifar10.reading import MAX_TEXT_BYTES, read_bytes
+from nas_cifar10.retrain_folder import RetrainFolder as RetrainFolder
 
 OUTPUTS = Path("outputs")
 _UNFINISHED = ".new"
@@ -47,27 +48,6 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-class RetrainFolder:
-    """Where a retrained model and its measurement lie."""
-
-    def __init__(self, root: Path) -> None:
-        """Name the files of the folder `root`, which need not exist."""
-        self.root = root
-        self.checkpoint = root / "checkpoint.pt"
-        self.model = root / "model.pt"
-        self.description = root / "model.json"
-        self.history = root / "history.csv"
-        self.metrics = root / "metrics.json"
-        self.predictions = root / "predictions.npz"
-        self.card = root / "README.md"
-        self.onnx = root / "model.onnx"
-        self.pt2 = root / "model.pt2"
-
-    def made_from_model(self) -> tuple[Path, ...]:
-        """Return the files that another model makes obsolete."""
-        return self.predictions, self.card, self.onnx, self.pt2
-
-
 class RunFolder:
     """Where everything about one run lies."""
 
@@ -78,6 +58,7 @@ class RunFolder:
         self.environment = root / "environment.json"
         self.study = root / "study.db"
         self.data = root / "data.json"
+        self.latency = root / "latency.json"
         self.pictures = root / "pictures.npz"
         self.search = root / "search.json"
         self.best = root / "best.json"
@@ -121,7 +102,7 @@ class RunFolder:
         for path in (*self.figures.glob("*.png"), *self._files()):
             if path not in (self.study, self.lock):
                 path.unlink(missing_ok=True)
-        for folder in (self.figures, self.retrain.root):
+        for folder in (self.figures, *(f.root for f in self.retrain.seeds()), self.retrain.root):
             with contextlib.suppress(OSError):  # not there, or not empty
                 folder.rmdir()
 
@@ -132,7 +113,8 @@ class RunFolder:
                 left.unlink(missing_ok=True)
 
     def _files(self) -> list[Path]:
-        named = (*vars(self.retrain).values(), *vars(self).values())
+        retrained = (self.retrain, *self.retrain.seeds())
+        named = (*vars(self).values(), *(path for f in retrained for path in vars(f).values()))
         return [path for path in named if isinstance(path, Path) and not path.is_dir()]
 
 

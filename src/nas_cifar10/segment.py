@@ -7,7 +7,8 @@ all the state there is, and any number of segments equals one.
 
 import hashlib
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,20 +18,27 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from nas_cifar10.config import TrainingConfig
-from nas_cifar10.data.loader import Part, batches, shuffled_batches
+from nas_cifar10.data.augment import training_batches
+from nas_cifar10.data.loader import Part, batches, normalise
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.epochs import Epoch, Scores, in_order
 from nas_cifar10.errors import BadDataError
 from nas_cifar10.networks.build import build, initialise
+from nas_cifar10.networks.whitening import whiten
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.training import metrics
-from nas_cifar10.training.engine import DivergedError, Outputs, evaluate, train_epochs
-from nas_cifar10.training.optim import OPTIMIZERS
+from nas_cifar10.training.average import Average
+from nas_cifar10.training.engine import DivergedError, Outputs, Recipe, evaluate, train_epochs
+from nas_cifar10.training.optim import check_groups, check_moments, make_optimizer
 from nas_cifar10.training.precision import is_out_of_memory
+from nas_cifar10.training.rates import RATES
 from nas_cifar10.training.saved import load_saved
 
 SEARCH, RETRAIN, RETRAIN_TRAIN_ONLY = 0, 1, 2
-_INITIAL = 0  # epochs count from 1, so 0 is free to seed the first weights
+# Epochs count from 1, so 0 is free to seed what an epoch does not change: the first weights, and
+# which pictures begin mirrored.
+_INITIAL = 0
+_WHITENING_PIXELS = 200_000  # about so many patches, for a covariance of 12x12
 
 
 @dataclass(frozen=True)
@@ -38,10 +46,12 @@ class Segment:
     """What to train and for how long.
 
     Args:
-        training: The config's section; the candidate's own values take precedence.
+        training: The config's section; the candidate's own values take precedence. Its `epochs` are
+            those of the whole training, wherever a segment stops: the learning rate runs over them.
         data: Fingerprint of all pictures.
         seed: The config's.
-        stream: `SEARCH`, `RETRAIN` or `RETRAIN_TRAIN_ONLY`: each draws its own random numbers.
+        stream: `SEARCH`, `RETRAIN` or `RETRAIN_TRAIN_ONLY`: each draws its own random numbers. Each
+            further seed of a retrain adds 2.
         trial: The trial's number.
         stop: Epochs done at its end; it starts where the checkpoint stands.
         precision: `fp32` or `bf16`.
@@ -141,28 +151,49 @@ def train_segment(
     """
     training, done = merged(segment), []
     try:
-        network, optimizer = _prepare(segment, training, pictures)
+        learner = _prepare(segment, training, pictures, fresh=checkpoint is None)
         if checkpoint is not None:
-            done = _restore(segment, checkpoint, network, optimizer)
+            done = _restore(segment, checkpoint, learner)
         for epoch, outputs in train_epochs(
-            network,
-            optimizer,
-            lambda epoch: shuffled_batches(
-                pictures.train, training.batch_size, _seed(segment, epoch)
-            ),
+            learner.network,
+            learner.optimizer,
+            lambda epoch: _batches(segment, training, pictures, epoch),
             range(len(done) + 1, segment.stop + 1),
             lambda epoch: _seed(segment, epoch),
             segment.precision,
+            learner.recipe,
         ):
-            done.append(_measure(segment, network, pictures, epoch, outputs))
+            done.append(_measure(segment, learner.measured, pictures, epoch, outputs))
     except DivergedError as error:
         return Failed(f"diverged: {error}", tuple(done))
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         return Failed("out of memory", tuple(done))
-    state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
-    return Trained(tuple(done), packed(segment, done, **state))
+    return Trained(tuple(done), packed(segment, done, **learner.state()))
+
+
+@dataclass(frozen=True)
+class _Learner:
+    """What learns, and how."""
+
+    network: nn.Module
+    optimizer: Optimizer
+    recipe: Recipe
+
+    @property
+    def measured(self) -> nn.Module:
+        """The averaged network where there is one."""
+        return self.recipe.average.network if self.recipe.average else self.network
+
+    def parts(self) -> dict[str, nn.Module | Optimizer]:
+        """Return everything that an epoch changes, by its name in a checkpoint."""
+        average = {"average": self.measured} if self.recipe.average else {}
+        return {"network": self.network, "optimizer": self.optimizer, **average}
+
+    def state(self) -> dict[str, dict[str, Any]]:
+        """Return what the next segment goes on from."""
+        return {name: part.state_dict() for name, part in self.parts().items()}
 
 
 def merged(segment: Segment) -> TrainingConfig:
@@ -176,17 +207,37 @@ def _seed(segment: Segment, epoch: int) -> int:
     return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1)
 
 
+def _batches(
+    segment: Segment, training: TrainingConfig, pictures: Pictures, epoch: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    seed, first_seed = _seed(segment, epoch), _seed(segment, _INITIAL)
+    part, num_classes = pictures.train, pictures.num_classes
+    return training_batches(part, training, num_classes, epoch, seed, first_seed)
+
+
 def _prepare(
-    segment: Segment, training: TrainingConfig, pictures: Pictures
-) -> tuple[nn.Module, Optimizer]:
-    network = build(segment.candidate.architecture, pictures.shape, pictures.num_classes)
-    initialise(network, _seed(segment, _INITIAL))
-    network.to(pictures.train.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stub lacks this form
-    return network, _optimizer(training, network)
+    segment: Segment, training: TrainingConfig, pictures: Pictures, *, fresh: bool
+) -> _Learner:
+    """Make what learns; its first weights are of use only where it is fresh."""
+    architecture, part = segment.candidate.architecture, pictures.train
+    network = build(architecture, pictures.shape, pictures.num_classes)
+    initialise(network, _seed(segment, _INITIAL), architecture.initialisation)
+    if fresh and architecture.stem == "whitening":
+        whiten(network, normalise(part.spread(_WHITENING_PIXELS)))
+    network.to(part.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stub lacks this form
+    optimizer = make_optimizer(network, training)
+    return _Learner(network, optimizer, _recipe(training, network, len(part)))
 
 
-def _optimizer(training: TrainingConfig, network: nn.Module) -> Optimizer:
-    return OPTIMIZERS[training.optimizer](network.parameters(), training.learning_rate)
+def _recipe(training: TrainingConfig, network: nn.Module, num_pictures: int) -> Recipe:
+    steps = math.ceil(num_pictures / training.batch_size)
+    total, decay = steps * training.epochs, training.weight_averaging
+    return Recipe(
+        label_smoothing=training.label_smoothing,
+        steps_an_epoch=steps,
+        factor=lambda step: RATES[training.schedule](step, total),
+        average=Average(network, decay) if decay else None,
+    )
 
 
 def _measure(
@@ -231,37 +282,20 @@ def load_state(checkpoint: bytes) -> dict[str, Any]:
     return state
 
 
-def _restore(
-    segment: Segment, checkpoint: bytes, network: nn.Module, optimizer: Optimizer
-) -> list[Epoch]:
+def _restore(segment: Segment, checkpoint: bytes, learner: _Learner) -> list[Epoch]:
     state = load_state(checkpoint)
     if not belongs(segment, state):
         raise BadDataError("checkpoint: belongs to another trial")
     try:
-        network.load_state_dict(state["network"])
-        _check_groups(optimizer, state["optimizer"])
-        optimizer.load_state_dict(state["optimizer"])
-        _check_moments(optimizer)
+        check_groups(learner.optimizer, state["optimizer"])
+        for name, part in learner.parts().items():
+            part.load_state_dict(state[name])
+        check_moments(learner.optimizer)
         return epochs_in(state)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
         if is_out_of_memory(error):
             raise
         raise BadDataError("checkpoint: damaged, it does not fit its network") from error
-
-
-def _check_groups(optimizer: Optimizer, stored: dict[str, Any]) -> None:
-    """Check what torch takes as it comes: the optimizer's settings."""
-    groups = [group.keys() for group in optimizer.state_dict()["param_groups"]]
-    if [group.keys() for group in stored["param_groups"]] != groups:
-        raise ValueError("other settings")
-
-
-def _check_moments(optimizer: Optimizer) -> None:
-    """Check what torch takes as it comes: the shape of what the optimizer remembers."""
-    for parameter, moments in optimizer.state.items():
-        for value in moments.values():
-            if isinstance(value, Tensor) and value.ndim and value.shape != parameter.shape:
-                raise ValueError("other shapes")
 
 
 def epochs_before(
@@ -275,8 +309,11 @@ def epochs_before(
     Raises:
         BadDataError: it is damaged or belongs to something else.
     """
+    training = merged(segment)
     network = build(segment.candidate.architecture, shape, num_classes)
-    return tuple(_restore(segment, checkpoint, network, _optimizer(merged(segment), network)))
+    recipe = _recipe(training, network, num_pictures=1)  # of which nothing is used
+    learner = _Learner(network, make_optimizer(network, training), recipe)
+    return tuple(_restore(segment, checkpoint, learner))
 
 
 def belongs(segment: Segment, state: dict[str, Any]) -> bool:
@@ -290,9 +327,11 @@ def epochs_in(state: dict[str, Any]) -> list[Epoch]:
 
 
 def _identity(segment: Segment) -> str:
+    training = merged(segment)
+    endless = {"epochs"} if training.schedule == "constant" else set()
     words = (
         segment.candidate.fingerprint(),
-        merged(segment).model_dump_json(),
+        training.model_dump_json(exclude=endless),
         segment.data,
         segment.seed,
         segment.stream,
@@ -303,6 +342,7 @@ def _identity(segment: Segment) -> str:
 
 
 def weights(checkpoint: bytes) -> dict[str, Tensor]:
-    """Return the network's state_dict, on the CPU, contiguous."""
-    state: dict[str, Tensor] = load_state(checkpoint)["network"]
-    return {name: tensor.contiguous() for name, tensor in state.items()}
+    """Return the state_dict of the network that is measured, on the CPU, contiguous."""
+    state = load_state(checkpoint)
+    found: dict[str, Tensor] = state.get("average", state["network"])
+    return {name: tensor.contiguous() for name, tensor in found.items()}

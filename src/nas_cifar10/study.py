@@ -140,8 +140,19 @@ class Study:
         return self._sampled(number)
 
     @_explained
-    def add(self, proposal: Proposal, cost: Cost, repeats: int | None) -> Trial:
-        """Store a proposal as a running trial, in one commit."""
+    def add(
+        self,
+        proposal: Proposal,
+        cost: Cost,
+        repeats: int | None,
+        excess: Mapping[str, float] | None = None,
+    ) -> Trial:
+        """Store a proposal as a running trial, in one commit.
+
+        Args:
+            excess: By what share its costs exceed each limit there is: the sampler avoids what
+                exceeds one by more than 0.
+        """
         attributes = {
             "candidate": proposal.candidate.to_json(),
             "kind": proposal.kind,
@@ -151,8 +162,10 @@ class Study:
             "repeats": repeats,
         }
         crash_point("trial.drawn")
-        self._stored.add(self.space, proposal.values, attributes)
+        self._stored.add(self.space, proposal.values, attributes, excess)
         crash_point("trial.stored")
+        if excess:
+            self._mirror().constrain(proposal.number, excess)
         frozen = self._stored.study.get_trials(deepcopy=False)[-1]
         assert frozen.number == proposal.number
         return _row(frozen)
@@ -238,15 +251,25 @@ class _Book:
         self.study_id = storage.get_study_id_from_name(study.study_name)
 
     def add(
-        self, space: SearchSpace, values: Mapping[str, Value], attributes: dict[str, Any]
+        self,
+        space: SearchSpace,
+        values: Mapping[str, Value],
+        attributes: dict[str, Any],
+        excess: Mapping[str, float] | None = None,
     ) -> None:
         trial = create_trial(
             state=TrialState.RUNNING,
             params=dict(values),
             distributions=distributions(space),
             user_attrs=attributes,
+            constraints=dict(excess) if excess else None,
         )
         self.study.add_trial(trial)
+
+    def constrain(self, number: int, excess: Mapping[str, float]) -> None:
+        as_stored = create_trial(state=TrialState.FAIL, constraints=dict(excess))
+        for key, value in as_stored.system_attrs.items():
+            self.storage.set_trial_system_attr(self._id(number), key, value)
 
     def set_attribute(self, number: int, key: str, value: Any) -> None:
         self.storage.set_trial_user_attr(self._id(number), key, value)

@@ -91,5 +91,5 @@ def test_pooling_first_gives_the_values_and_gradients_of_relu_first(
 
 
 def test_a_block_pools_before_its_relu() -> None:
-    block = conv_block(3, 4, 3)
+    block = conv_block(3, Block("conv", 4, 3))
     assert [type(layer) for layer in block.children()] == [nn.Conv2d, nn.MaxPool2d, nn.ReLU]

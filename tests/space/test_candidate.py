@@ -85,6 +85,65 @@ def test_the_short_form_names_channels_and_kernels() -> None:
     assert str(CANDIDATE.architecture) == "64-32, kernels 5-3"
 
 
+RICH = Candidate(
+    Architecture(
+        (
+            Block("residual", 64, 3, 2, "batch", "gelu", "stride", 0.25),
+            Block("conv", 32, 5, 3, "batch", "gelu", "max", 0.0, "add"),
+        ),
+        stem="whitening",
+        head="average",
+        initialisation="dirac",
+    ),
+    (),
+)
+
+
+def test_only_what_is_not_plain_is_written() -> None:
+    assert RICH.to_json()["architecture"] == {
+        "blocks": [
+            {
+                "kind": "residual",
+                "channels": 64,
+                "kernel_size": 3,
+                "convolutions": 2,
+                "norm": "batch",
+                "activation": "gelu",
+                "pooling": "stride",
+                "dropout": 0.25,
+            },
+            {
+                "kind": "conv",
+                "channels": 32,
+                "kernel_size": 5,
+                "convolutions": 3,
+                "norm": "batch",
+                "activation": "gelu",
+                "skip": "add",
+            },
+        ],
+        "stem": "whitening",
+        "head": "average",
+        "initialisation": "dirac",
+    }
+    assert Candidate.from_json(json.loads(json.dumps(RICH.to_json()))) == RICH
+
+
+def test_plain_values_that_are_spelt_out_change_nothing() -> None:
+    plain = {"convolutions": 1, "norm": "none", "pooling": "max", "dropout": 0, "skip": "none"}
+    blocks = [block | plain for block in WRITTEN["architecture"]["blocks"]]
+    spelt = WRITTEN | {"architecture": {"blocks": blocks, "stem": "none", "head": "flatten"}}
+    assert Candidate.from_json(spelt).fingerprint() == CANDIDATE.fingerprint()
+
+
+def test_the_short_form_names_what_is_not_plain_once_where_all_blocks_agree() -> None:
+    assert str(RICH.architecture) == (
+        "64-32, kernels 3-5, kind residual-conv, convolutions 2-3, norm batch, activation gelu, "
+        "pooling stride-max, dropout 0.25-0, skip none-add, stem whitening, head average, "
+        "initialisation dirac"
+    )
+
+
 def test_a_candidate_is_frozen_and_can_be_a_key() -> None:
     assert {CANDIDATE: 1}[Candidate.from_json(WRITTEN)] == 1
     with pytest.raises(dataclasses.FrozenInstanceError):

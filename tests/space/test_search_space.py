@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas_cifar10.config import SpaceConfig
@@ -19,6 +19,9 @@ from nas_cifar10.space.search_space import (
     RealRange,
     SearchSpace,
     Value,
+    as_number,
+    from_number,
+    numeric,
     values_of,
 )
 
@@ -50,15 +53,30 @@ def whole(low: int, high: int, step: int = 1) -> st.SearchStrategy[Any]:
     return number | choice | ends.map(lambda pair: {"low": pair[0], "high": pair[1]})
 
 
-def spaces(*, finite: bool) -> st.SearchStrategy[SearchSpace]:
+def words(*options: str) -> st.SearchStrategy[Any]:
+    option = st.sampled_from(options)
+    return option | st.lists(option, min_size=1, max_size=2, unique=True)
+
+
+RICH = {
+    "kind": words("conv", "residual", "depthwise_separable"),
+    "convolutions": whole(1, 2),
+    "skip": words("none", "add"),
+    "norm": st.just("batch"),
+    "head": words("flatten", "max"),
+}
+
+
+def spaces(*, finite: bool, plain: bool = True) -> st.SearchStrategy[SearchSpace]:
     rates: st.SearchStrategy[Any] = st.just([0.001, 0.01]) | st.none() | st.just(0.01)
     if not finite:
         rates |= st.just({"low": 0.001, "high": 0.1, "log": True})
     return st.fixed_dictionaries(
         {
-            "depth": whole(1, 3),
+            "depth": whole(1, 3 if plain else 2),
             "channels": whole(1, 3),
             "kernel_size": whole(1, 5, step=2),
+            **({} if plain else RICH),
             "training": st.fixed_dictionaries(
                 {"learning_rate": rates, "batch_size": st.none() | whole(1, 2)}
             ),
@@ -99,6 +117,54 @@ def test_values_and_candidate_undo_each_other(space: SearchSpace, seed: int) -> 
     assert space.candidate(values) == candidate
     assert space.values(space.candidate(values)) == values
     assert space.used_values(candidate).items() <= values.items()
+
+
+@settings(max_examples=25)
+@given(spaces(finite=True, plain=False), SEEDS)
+def test_a_rich_space_is_counted_enumerated_and_undone_alike(space: SearchSpace, seed: int) -> None:
+    found = list(space.enumerate())
+    assert len(found) == space.size()
+    assert len({candidate.fingerprint() for candidate in found}) == len(found)
+    candidate = space.sample(draw(seed))
+    assert candidate in set(found)
+    assert space.candidate(space.values(candidate)) == candidate
+    read = Candidate.from_json(json.loads(json.dumps(candidate.to_json())))
+    assert read.fingerprint() == candidate.fingerprint()
+    smallest, largest = space.extremes()
+    assert {smallest, largest} <= set(found)
+
+
+def test_a_skip_without_effect_is_not_in_the_candidate_and_its_dimension_blank() -> None:
+    space = space_of(depth=1, channels=4, kernel_size=3, convolutions=[1, 2], skip=["none", "add"])
+    assert list(space.dimensions) == ["block1.convolutions", "block1.skip"]
+    alone = space.candidate({"block1.convolutions": 1, "block1.skip": "add"})
+    assert alone == space.candidate({"block1.convolutions": 1, "block1.skip": "none"})
+    assert space.used_values(alone) == {"block1.convolutions": 1}
+    several = space.candidate({"block1.convolutions": 2, "block1.skip": "add"})
+    assert space.used_values(several) == {"block1.convolutions": 2, "block1.skip": "add"}
+    assert space.size() == 3
+
+
+def test_words_are_numbers_by_their_place_and_back() -> None:
+    choice = Choice(("max", "none"))
+    assert numeric(choice) == Choice((0, 1))
+    assert [as_number(choice, word) for word in choice.values if isinstance(word, str)] == [0, 1]
+    assert [from_number(choice, place) for place in (0.0, 1.0)] == ["max", "none"]
+    with pytest.raises(ValueError, match="'min' is not in the space"):
+        as_number(choice, "min")
+    rate = RealRange(0.1, 1.0)
+    assert numeric(rate) == rate
+    assert (as_number(rate, "0.5"), from_number(rate, 0.5)) == ("0.5", 0.5)
+
+
+def test_what_is_not_plain_is_searched_behind_what_is() -> None:
+    space = space_of(depth=[1, 2], norm=["none", "batch"], dropout=0.1, stem=["none", "conv"])
+    assert list(space.dimensions) == [
+        "depth",
+        *(f"block{n}.{key}" for n in (1, 2) for key in ("channels", "kernel_size", "norm")),
+        "stem",
+    ]
+    assert space.fixed == {"block1.dropout": 0.1, "block2.dropout": 0.1}
 
 
 @given(spaces(finite=True))

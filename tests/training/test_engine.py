@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from sklearn.metrics import accuracy_score, log_loss
 from torch import Tensor, nn
 
-from nas_cifar10.training.engine import DivergedError, evaluate, train_epochs
+from nas_cifar10.training.average import Average
+from nas_cifar10.training.engine import DivergedError, Recipe, evaluate, train_epochs
 from nas_cifar10.training.optim import OPTIMIZERS
 
 
@@ -58,6 +59,40 @@ def test_the_loop_equals_a_plain_one() -> None:
         assert torch.equal(found.labels, pictures()[1])
     for one, other in zip(fast.parameters(), plain.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_smoothing_shares_of_classes_rates_and_average_follow_a_plain_loop() -> None:
+    fast, plain, factors = network(), network(), (1.0, 0.5, 0.25, 0.1, 0.2, 0.3)
+    classes = torch.eye(3)
+
+    def mixed(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        for images, labels in in_order(epoch):
+            yield images, 0.7 * classes[labels] + 0.3 * classes[labels.roll(1)]
+
+    average = Average(fast, 0.2)
+    expected = [weight.detach().clone() for weight in plain.parameters()]
+    optimizer = torch.optim.Adam(plain.parameters(), lr=0.01, fused=True)
+    step = 0
+    for epoch in (1, 2):
+        for images, targets in mixed(epoch):
+            optimizer.param_groups[0]["lr"] = 0.01 * factors[step]
+            smooth = 0.9 * targets + 0.1 / 3
+            loss = -(smooth * plain(images).log_softmax(1)).sum(1).mean()
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            optimizer.step()
+            stays = min(0.2, (1 + step) / (10 + step))
+            for mean, weight in zip(expected, plain.parameters(), strict=True):
+                mean.mul_(stays).add_(weight.detach(), alpha=1 - stays)
+            step += 1
+    recipe = Recipe(0.1, steps_an_epoch=3, factor=lambda step: factors[step], average=average)
+    adam = OPTIMIZERS["adam"](fast.parameters(), 0.01)
+    outputs = list(train_epochs(fast, adam, mixed, (1, 2), int, "fp32", recipe))
+    for one, other in zip(fast.parameters(), plain.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+    for one, mean in zip(average.network.parameters(), expected, strict=True):
+        assert torch.allclose(one, mean, atol=1e-6)
+    assert torch.equal(outputs[0][1].labels, pictures()[1]), "the likeliest class of each"
 
 
 def test_adam_follows_its_paper() -> None:

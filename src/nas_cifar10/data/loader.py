@@ -32,6 +32,12 @@ class Part:
         """Count the pictures of this part."""
         return len(self.rows)
 
+    def spread(self, pixels: int) -> Tensor:
+        """Return as many of its pictures, at even distances, as have about so many pixels."""
+        most = max(1, pixels // self.images[0, 0].numel())
+        places = torch.linspace(0, len(self) - 1, min(most, len(self)), dtype=torch.float64)
+        return self.images[self.rows[places.long().to(self.rows.device)]]
+
 
 def normalise(images: Tensor) -> Tensor:
     """Map uint8 pictures to float32 in [-1, 1], that is (x / 255 - MEAN) / STD, channels last."""

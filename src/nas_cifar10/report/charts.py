@@ -59,7 +59,7 @@ def layout(x: str, y: str, **more: Any) -> dict[str, Any]:
 
 
 def points(
-    name: str, x: Sequence[float], y: Sequence[float], texts: Sequence[str], **look: Any
+    name: str, x: Sequence[float | str], y: Sequence[float], texts: Sequence[str], **look: Any
 ) -> Trace:
     """Return a scatter trace whose points say `texts` when they are pointed at."""
     return {

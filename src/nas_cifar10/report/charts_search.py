@@ -28,7 +28,7 @@ from nas_cifar10.report.figures_space import Axis, heights_of
 from nas_cifar10.report.ink import SCALE, rounded
 from nas_cifar10.report.parts import Curve, Trial
 from nas_cifar10.report.summary import candidate_of, describe
-from nas_cifar10.space.search_space import Choice
+from nas_cifar10.space.search_space import Choice, Dimension, from_number, numeric, values_of
 
 _KINDS = {
     "random": ("random", BLUE, "circle"),
@@ -217,6 +217,12 @@ def slices(facts: Facts) -> list[Chart]:
     return [_slice(facts, name, trials) for name in facts.dimensions] if trials else []
 
 
+def _written(dimension: Dimension, value: float) -> float | str:
+    """Return a word for the place it stands for."""
+    word = from_number(dimension, value)
+    return word if isinstance(word, str) else value
+
+
 def _slice(facts: Facts, name: str, trials: list[Trial]) -> Chart:
     dimension, best = facts.dimensions[name], facts.best
     used = [trial for trial in trials if name in trial.values]
@@ -225,14 +231,16 @@ def _slice(facts: Facts, name: str, trials: list[Trial]) -> Chart:
         chosen = [t for t in used if t.state == state]
         colors = [ORANGE if best and t.number == best.number else color for t in chosen]
         marker = {"size": 8, "symbol": symbol, "color": colors}
-        x, y = [t.values[name] for t in chosen], [t.objective or 0 for t in chosen]
+        x = [_written(dimension, t.values[name]) for t in chosen]
+        y = [t.objective or 0 for t in chosen]
         texts = [told(facts, t) for t in chosen]
         traces.append(points(state, x, y, texts, marker=marker))
     axes = layout("", "", showlegend=False)
     axes["yaxis"] |= {"nticks": 4}
     if isinstance(dimension, Choice):
-        values = sorted(float(value) for value in dimension.values)
-        axes["xaxis"] |= {"type": "category", "categoryorder": "array", "categoryarray": values}
+        values = sorted(map(float, values_of(numeric(dimension))))
+        words = [_written(dimension, value) for value in values]
+        axes["xaxis"] |= {"type": "category", "categoryorder": "array", "categoryarray": words}
     elif dimension.log:
         ticks = Axis(dimension).named_values(3)
         axes["xaxis"] |= {"type": "log", "tickvals": list(ticks), "ticktext": list(ticks.values())}

@@ -42,8 +42,10 @@ def drawing(
 def _title(layer: Layer, blocks: dict[str, Block]) -> str:
     block = blocks.get(layer.name)
     if block is None:
-        return f"{layer.name}: {counted(layer.shape[0], 'class')}"
-    kind = block.kind.replace("_", " ")
+        unit = "class" if len(layer.shape) == 1 else "channel"
+        return f"{layer.name}: {counted(layer.shape[0], unit)}"
+    several = f"{block.convolutions} × " if block.convolutions > 1 else ""
+    kind = several + block.kind.replace("_", " ")
     kernel = f"{block.kernel_size}×{block.kernel_size}"
     return f"{kind} {kernel}, {counted(block.channels, 'channel')}"
 

@@ -15,6 +15,7 @@ from nas_cifar10.report.parts import (
     Predictions,
     Samples,
     Search,
+    Seeds,
     Shown,
     Trial,
 )
@@ -42,6 +43,7 @@ class Facts:
     model: Model | None
     predictions: Predictions | None
     shown: Shown | None
+    seeds: Seeds | None = None
 
     @property
     def name(self) -> str:

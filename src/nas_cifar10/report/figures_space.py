@@ -33,7 +33,15 @@ from nas_cifar10.report.parts import (
     Numbers,
     Trial,
 )
-from nas_cifar10.space.search_space import Choice, Dimension, IntegerRange
+from nas_cifar10.space.search_space import (
+    Choice,
+    Dimension,
+    IntegerRange,
+    Value,
+    from_number,
+    numeric,
+    values_of,
+)
 
 _UNUSED = -0.13  # height at which a line passes where its network has no such block
 _MOST_TICKS = 7
@@ -48,7 +56,7 @@ class Axis:
     def position(self, values: list[float]) -> Numbers:
         """Return where values lie, 0 at the smallest and 1 at the largest."""
         if isinstance(self.dimension, Choice):
-            ordered = sorted(self.dimension.values)
+            ordered = self._tick_values()
             return np.asarray(np.interp(values, ordered, np.linspace(0, 1, len(ordered))))
         low, high = self.dimension.low, self.dimension.high
         if self.dimension.log:
@@ -64,11 +72,11 @@ class Axis:
         """Return the values that the ticks stand at, and their texts."""
         values = self._tick_values()
         values = values[:: math.ceil(len(values) / most)]
-        return dict(zip(values, map(_short, values), strict=True))
+        return {value: _short(from_number(self.dimension, value)) for value in values}
 
     def _tick_values(self) -> list[float]:
         if isinstance(self.dimension, Choice):
-            return sorted(map(float, self.dimension.values))
+            return sorted(map(float, values_of(numeric(self.dimension))))
         low, high = self.dimension.low, self.dimension.high
         if self.dimension.log:
             first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
@@ -82,7 +90,9 @@ class Axis:
         return [float(value) for value in np.linspace(low, high, 5)]
 
 
-def _short(value: float) -> str:
+def _short(value: Value) -> str:
+    if isinstance(value, str):
+        return value
     return f"{value:,.0f}" if value == int(value) and value < 1e6 else f"{value:.2g}"
 
 

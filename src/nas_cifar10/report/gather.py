@@ -24,12 +24,13 @@ from nas_cifar10.report.parts import (
     Predictions,
     Samples,
     Search,
+    Seeds,
     Shown,
     Trial,
     finite_or_nan,
 )
 from nas_cifar10.runs import RunFolder, read_csv, read_json
-from nas_cifar10.space.search_space import Dimension, SearchSpace, ends_of
+from nas_cifar10.space.search_space import Dimension, SearchSpace, as_number, ends_of, numeric
 
 Part = TypeVar("Part")
 Row = dict[str, str]
@@ -78,6 +79,7 @@ def gather(run: RunFolder) -> Facts:
         model=_part(run.retrain.description, lambda path: _json(path, Model)),
         predictions=_part(run.retrain.predictions, _predictions),
         shown=_part(run.pictures, _shown),
+        seeds=_part(run.retrain.summary, lambda path: _json(path, Seeds)),
     )
 
 
@@ -114,16 +116,17 @@ def _table(path: Path) -> list[Row]:
 
 def _trials(path: Path, objective: str, dimensions: Mapping[str, Dimension]) -> tuple[Trial, ...]:
     read = TypeAdapter(Trial)
-    trials = [read.validate_python(_trial(row, objective)) for row in _table(path)]
+    trials = [read.validate_python(_trial(row, objective, dimensions)) for row in _table(path)]
     for trial in trials:
         for name, value in trial.values.items():
-            ends = ends_of(dimensions[name]) if name in dimensions else (value,)
+            known = ends_of(numeric(dimensions[name])) if name in dimensions else (value,)
+            ends = [float(end) for end in known]
             if not min(ends) <= value <= max(ends):
                 raise ValueError(f"trial {trial.number}: {name} {value:g} is not in the space")
     return tuple(sorted(trials, key=lambda trial: trial.number))
 
 
-def _trial(row: Row, objective: str) -> dict[str, Any]:
+def _trial(row: Row, objective: str, dimensions: Mapping[str, Dimension]) -> dict[str, Any]:
     given = {key: row[key] or None for key in _COLUMNS}
     searched = [key for key in row if key not in _OTHER and not key.endswith(_CLOCK)]
     return {
@@ -131,7 +134,11 @@ def _trial(row: Row, objective: str) -> dict[str, Any]:
         "number": row["trial"],
         "reason": row["reason"],
         "objective": row[objective] or None,
-        "values": {key: row[key] for key in searched if row[key]},
+        "values": {
+            key: as_number(dimensions[key], row[key]) if key in dimensions else row[key]
+            for key in searched
+            if row[key]
+        },
     }
 
 

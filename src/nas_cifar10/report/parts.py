@@ -228,6 +228,29 @@ class ClassScores:
 
 
 @checked(frozen=True)
+class Spread:
+    """What several seeds reached: mean and sample standard deviation."""
+
+    mean: Finite
+    sd: Finite
+
+
+@checked(frozen=True)
+class Seeds:
+    """What retrain/summary.json holds: how much chance is in a retrain's accuracy."""
+
+    n: Count
+    part: Literal["test", "validation"] | None
+    test_accuracy: Spread | None = None
+    validation_accuracy: Spread | None = None
+
+    @property
+    def accuracy(self) -> Spread | None:
+        """On the part that was measured."""
+        return self.test_accuracy or self.validation_accuracy
+
+
+@checked(frozen=True)
 class Metrics:
     """What metrics.json holds.
 

@@ -13,7 +13,8 @@ from nas_cifar10.report.parts import (
     Search,
     Trial,
 )
-from nas_cifar10.space.candidate import Candidate
+from nas_cifar10.space.candidate import ARCHITECTURE_KEYS, BLOCK_KEYS, Candidate
+from nas_cifar10.space.search_space import first, from_number
 
 Row: TypeAlias = tuple[str, str]
 
@@ -133,6 +134,9 @@ def _measured(facts: Facts, metrics: Metrics) -> list[Row]:
     if metrics.part is None or metrics.scores is None:
         return [*rows, ("test accuracy", "not measured: the test set was left unread")]
     rows += _scores(metrics.part, metrics.scores)
+    if facts.seeds is not None and facts.seeds.accuracy is not None:
+        spread, n = facts.seeds.accuracy, counted(facts.seeds.n, "seed")
+        rows.append((f"its accuracy over {n}", f"{spread.mean:.3f} ± {spread.sd:.3f} (sd)"))
     if metrics.part != "test":
         rows.append(("test accuracy", "the test set was left unread"))
     return rows
@@ -152,11 +156,15 @@ def candidate_of(facts: Facts, trial: Trial) -> Candidate | None:
     if space is None or not trial.values.keys() >= {"depth"} & space.dimensions.keys():
         return None
     depth = int(trial.values.get("depth", space.max_depth))
-    needed = {f"block{n}.{key}" for n in range(1, depth + 1) for key in ("channels", "kernel_size")}
+    keys = [key for key in BLOCK_KEYS if key != "skip"]  # which some networks do not use
+    needed = {f"block{n}.{key}" for n in range(1, depth + 1) for key in keys}
+    needed |= set(ARCHITECTURE_KEYS)
     needed |= {f"training.{name}" for name in space.training_names}
     if not trial.values.keys() >= needed & space.dimensions.keys():
         return None
-    drawn = {name: int(v) if v == int(v) else v for name, v in trial.values.items()}
+    drawn = {name: first(d) for name, d in space.dimensions.items()}
+    known = ((name, d) for name, d in space.dimensions.items() if name in trial.values)
+    drawn |= {name: from_number(d, trial.values[name]) for name, d in known}
     return space.candidate(drawn)
 
 

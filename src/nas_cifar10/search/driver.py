@@ -15,8 +15,10 @@ from nas_cifar10.crash import crash_point
 from nas_cifar10.epochs import Epoch
 from nas_cifar10.errors import BadDataError, MissingInputError
 from nas_cifar10.networks.cost import cost
+from nas_cifar10.networks.latency import latency_ms
 from nas_cifar10.reading import read_bytes
 from nas_cifar10.runs import RunFolder, write_atomic
+from nas_cifar10.search.budgets import excess, refusal
 from nas_cifar10.search.executors import Executor
 from nas_cifar10.search.schedules import make_schedule
 from nas_cifar10.segment import (
@@ -25,12 +27,14 @@ from nas_cifar10.segment import (
     Segment,
     epochs_before,
 )
+from nas_cifar10.space.candidate import Architecture
 from nas_cifar10.study import Study
 from nas_cifar10.study_rows import Clock, Trial
 
 log = logging.getLogger(__name__)
 
 _VIEWS_EVERY_SECONDS = 5.0
+_UNMEASURED = ("failed", "repeated", "infeasible")
 
 
 def run_search(study: Study, run: RunFolder, executor: Executor) -> Generator[Trial]:
@@ -71,6 +75,7 @@ class _Driver:
     ) -> None:
         self.study, self.run, self.executor, self.seconds = study, run, executor, seconds
         self.config = study.config
+        self.limits = study.config.search.constraints
         self.trials = study.trials()
         self.reports = {t.number: [self._objective(e) for e in t.epochs] for t in self.trials}
         self.schedule = make_schedule(self.config)
@@ -99,9 +104,11 @@ class _Driver:
         size, running = self.config.search.cohort, self._running()
         first = running[0].number if running else len(self.trials)
         end = min((first // size + 1) * size, self.config.search.trials)
+        yield from self._refuse()
         while len(self.trials) < end:
             interrupts.check()
             yield self._ask()
+            yield from self._refuse()
 
     def _ask(self) -> Trial:
         proposal = self.study.propose(len(self.trials))
@@ -109,11 +116,29 @@ class _Driver:
         data = self.study.facts.data
         price = cost(architecture, tuple(data["shape"]), len(data["class_names"]))
         same = [t.number for t in self.trials if t.candidate == proposal.candidate]
-        measured = [n for n in same if self.trials[n].state not in ("failed", "repeated")]
+        measured = [n for n in same if self.trials[n].state not in _UNMEASURED]
         original = next((n for n in measured if self.trials[n].repeats is None), None)
-        trial = self.study.add(proposal, price, original)
+        over = excess(self.limits, self._costs(architecture, price.parameters, price.macs))
+        trial = self.study.add(proposal, price, original, over)
         self.trials.append(trial)
         return trial
+
+    def _refuse(self) -> Iterator[Trial]:
+        """End what costs too much before the next trial is asked, which is to learn from it."""
+        for trial in self._running():
+            architecture = trial.candidate.architecture
+            costs = self._costs(architecture, trial.parameters, trial.macs)
+            reason = refusal(self.limits, costs)
+            if reason is not None:
+                yield self._end(trial, "infeasible", reason, None, "pruned")
+
+    def _costs(self, architecture: Architecture, parameters: int, macs: int) -> dict[str, float]:
+        costs: dict[str, float] = {"parameters": parameters, "macs": macs}
+        timed = self.study.facts.resolved.get("latency")
+        if timed is not None:
+            shape = tuple(self.study.facts.data["shape"])
+            costs["latency_ms"] = latency_ms(timed["parts_ms"], architecture, shape)
+        return costs
 
     def _round(self) -> Iterator[Trial]:
         """Decide what the last round left to decide, then train all that go on to their next stop.

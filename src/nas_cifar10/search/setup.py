@@ -20,6 +20,7 @@ from nas_cifar10.data.describe import describe, sample
 from nas_cifar10.data.loader import normalise
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.errors import CannotCreateError
+from nas_cifar10.networks import latency
 from nas_cifar10.networks.build import build, initialise
 from nas_cifar10.place import Place
 from nas_cifar10.runs import now, write_json, write_text
@@ -34,7 +35,7 @@ from nas_cifar10.study_rows import Facts
 from nas_cifar10.training import precision
 from nas_cifar10.training.engine import train_step
 from nas_cifar10.training.memory import keep_freed_memory
-from nas_cifar10.training.optim import OPTIMIZERS
+from nas_cifar10.training.optim import make_optimizer
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,8 @@ def go_on(study: Study, config: Config, place: Place, requested_device: str | No
     Raises:
         StateError: the config or the pictures are not those of the study.
     """
-    identity.check(study.facts.config, config.plain())
+    # Read again first: a key that was added since then has its default in the study.
+    identity.check(study.config.plain(), config.plain())
     device = precision.stored_device(study.facts.resolved["device"], requested_device)
     data = read_again(config.data, config.seed, study.facts.data["fingerprint"])
     if config.plain() != study.facts.config:
@@ -127,7 +129,8 @@ def num_workers(config: Config, device: torch.device) -> int:
 
 def resolve(config: Config, data: DataSet, device: torch.device) -> dict[str, Any]:
     """Decide number format and threads, once for the whole study."""
-    largest = SearchSpace.from_config(config.space).extremes()[1]
+    space = SearchSpace.from_config(config.space)
+    largest = space.extremes()[1]
     workers = num_workers(config, device)
     threads = precision.resolve_threads(config.training.threads, workers)
     torch.set_num_threads(threads)
@@ -135,6 +138,8 @@ def resolve(config: Config, data: DataSet, device: torch.device) -> dict[str, An
     format_, speedup = precision.resolve_precision(
         config.training.precision, device, lambda: training_step(config, largest, data, device)
     )
+    limited = config.search.constraints.max_latency_ms is not None
+    timed = {"latency": _timed(space, data, device)} if limited else {}
     return {
         "device": device.type,
         "processor": precision.processor(),
@@ -143,6 +148,21 @@ def resolve(config: Config, data: DataSet, device: torch.device) -> dict[str, An
         "threads": threads,
         "retrain_threads": precision.resolve_threads(config.training.threads, workers=1),
         "workers": workers,
+        **timed,
+    }
+
+
+def _timed(space: SearchSpace, data: DataSet, device: torch.device) -> dict[str, Any]:
+    """Time everything a network of the space can be made of, on the threads set now."""
+    channels, height, width = (int(size) for size in data.images.shape[1:])
+    shape, num_classes = (channels, height, width), len(data.class_names)
+    return {
+        "device": device.type,
+        "threads": torch.get_num_threads(),
+        "batch_size": 1,
+        "precision": "fp32",
+        "repeats": latency.REPEATS,
+        "parts_ms": latency.time_parts(space, shape, num_classes, device),
     }
 
 
@@ -157,9 +177,9 @@ def training_step(
     """Return a function that trains a candidate on one batch of noise in a number format."""
     channels, height, width = (int(size) for size in data.images.shape[1:])
     network = build(candidate.architecture, (channels, height, width), len(data.class_names))
-    initialise(network, config.seed)
+    initialise(network, config.seed, candidate.architecture.initialisation)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
-    optimizer = OPTIMIZERS[config.training.optimizer](network.parameters(), 1e-3)
+    optimizer = make_optimizer(network, config.training)
     generator = torch.Generator().manual_seed(config.seed)
     size = (batch_size(config, candidate), channels, height, width)
     noise = torch.randint(0, 256, size, dtype=torch.uint8, generator=generator)
@@ -185,6 +205,9 @@ def describe_run(study: Study, place: Place, data: DataSet) -> None:
     resolved = study.facts.resolved
     workers = num_workers(study.config, torch.device(resolved["device"]))  # may change on the way
     found = environment.describe() | resolved | {"workers": workers} | times
+    timed = found.pop("latency", None)
+    if timed is not None:
+        write_json(run.latency, timed)
     if earlier is not None:
         _warn_of_changes(earlier, found)
     write_json(run.environment, found | {"study": study.name, "database": str(place.database)})

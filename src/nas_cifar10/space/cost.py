@@ -10,7 +10,7 @@ class Layer:
     """One part of a network, from the first that has weights to the last.
 
     Args:
-        name: `block1`, `block2` … or `head`.
+        name: `stem`, `block1`, `block2` … or `head`.
         shape: What comes out of it for one picture: (C, H, W), or (classes,).
     """
 
@@ -36,7 +36,7 @@ class Cost:
     Args:
         parameters: Weights and biases.
         macs: Multiply-accumulates of the convolutions and linear layers for one picture, forward;
-            biases, activations and pooling (under 1 % here) are left out.
+            biases, norms, activations and pooling (a few per cent at most) are left out.
         layers: The same, part by part; they add up.
     """
 

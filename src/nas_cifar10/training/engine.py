@@ -9,9 +9,32 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from nas_cifar10.training.average import Average
+from nas_cifar10.training.optim import scale_rates
 from nas_cifar10.training.precision import autocast
 
 Batches = Iterable[tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a training does at each step beside learning from a batch.
+
+    Args:
+        label_smoothing: Share of the target that is spread over all classes.
+        steps_an_epoch: Of use where there is a `factor` or an `average`.
+        factor: From a step's number, counted from 0 at the very start, to the factor of every
+            learning rate; None: they stay.
+        average: Follows the weights.
+    """
+
+    label_smoothing: float = 0.0
+    steps_an_epoch: int = 0
+    factor: Callable[[int], float] | None = None
+    average: Average | None = None
+
+
+PLAIN = Recipe()
 
 
 class DivergedError(ArithmeticError):
@@ -60,13 +83,15 @@ def train_epochs(
     epochs: Iterable[int],
     seed: Callable[[int], int],
     precision: str,
+    recipe: Recipe = PLAIN,
 ) -> Iterator[tuple[int, Outputs]]:
     """Train, and yield after each epoch its number and what the network said while it learned.
 
     The caller prunes, saves or prints by what it does in the body of its `for`.
 
     Args:
-        batches: From an epoch's number to its batches: images (B, C, H, W), labels (B,).
+        batches: From an epoch's number to its batches: images (B, C, H, W), labels (B,) or, as
+            shares of every class, (B, classes).
         seed: From an epoch's number to the seed of whatever draws inside the network, as dropout
             does; the global generator is set for the epoch and put back afterwards.
 
@@ -76,7 +101,7 @@ def train_epochs(
     for epoch in epochs:
         with torch.random.fork_rng():
             torch.manual_seed(seed(epoch))
-            outputs = _train_epoch(network, optimizer, batches(epoch), precision, epoch)
+            outputs = _train_epoch(network, optimizer, batches(epoch), precision, epoch, recipe)
         weights_finite = all(bool(p.isfinite().all()) for p in network.parameters())
         if not weights_finite or not bool(outputs.logits.isfinite().all()):
             raise DivergedError(f"not a finite number in epoch {epoch}")
@@ -84,28 +109,45 @@ def train_epochs(
 
 
 def _train_epoch(
-    network: nn.Module, optimizer: Optimizer, batches: Batches, precision: str, epoch: int
+    network: nn.Module,
+    optimizer: Optimizer,
+    batches: Batches,
+    precision: str,
+    epoch: int,
+    recipe: Recipe,
 ) -> Outputs:
     started = time.perf_counter()
     network.train()
     logits, labels = [], []
     for number, (images, truth) in enumerate(batches, start=1):
-        said, loss = train_step(network, optimizer, images, truth, precision)
+        step = (epoch - 1) * recipe.steps_an_epoch + number - 1
+        if recipe.factor is not None:
+            scale_rates(optimizer, recipe.factor(step))
+        said, loss = train_step(
+            network, optimizer, images, truth, precision, recipe.label_smoothing
+        )
+        if recipe.average is not None:
+            recipe.average.update(network, step)
         # Reading stalls a device that runs ahead of us; there, the end of the epoch tells.
         if loss.device.type == "cpu" and not loss.isfinite():
             raise DivergedError(f"not a finite number in epoch {epoch}, batch {number}")
         logits.append(said)
-        labels.append(truth)
+        labels.append(truth if truth.ndim == 1 else truth.argmax(1))
     return _outputs(logits, labels, started)
 
 
 def train_step(
-    network: nn.Module, optimizer: Optimizer, images: Tensor, labels: Tensor, precision: str
+    network: nn.Module,
+    optimizer: Optimizer,
+    images: Tensor,
+    labels: Tensor,
+    precision: str,
+    label_smoothing: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Learn from one batch, images (B, C, H, W); return its logits (B, classes) and its loss."""
     with autocast(images.device, precision):
         logits: Tensor = network(images)
-        loss = F.cross_entropy(logits, labels)
+        loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     optimizer.step()

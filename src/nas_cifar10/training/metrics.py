@@ -1,7 +1,7 @@
 """What predictions are worth, from accuracy to confusion matrix; knows no network."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,24 @@ def macro_f1(predicted: Labels, labels: Labels, num_classes: int) -> float:
     """Return the mean F1 over all classes; a class never predicted and never true counts 0."""
     classes = np.arange(num_classes)
     return float(f1_score(labels, predicted, labels=classes, average="macro", zero_division=0))
+
+
+def spread(values: Sequence[float]) -> dict[str, Any]:
+    """Return mean and sample standard deviation of two values or more, and the values."""
+    return {
+        "mean": float(np.mean(values)),
+        "sd": float(np.std(values, ddof=1)),
+        "values": list(values),
+    }
+
+
+def over_seeds(tables: Sequence[Mapping[str, Any]], part: str | None) -> dict[str, Any]:
+    """Return how much the metrics of several seeds differ, on the measured part and on train."""
+    return {"n": len(tables), "part": part} | {
+        f"{name}_{score}": spread([table[name][score] for table in tables])
+        for name in filter(None, (part, "train"))
+        for score in ("accuracy", "loss")
+    }
 
 
 def summary(probabilities: Probabilities, labels: Labels, majority: int) -> dict[str, Any]:

@@ -1,15 +1,90 @@
-"""Optimizers by name; knows no schedule of trials and no network."""
+"""Optimizers by name, and which rate and decay each weight gets; knows no network by its layers."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
-from torch.nn import Parameter
-from torch.optim import Optimizer
+from torch import Tensor, nn
+from torch.optim.optimizer import Optimizer, ParamsT
+
+from nas_cifar10.config import TrainingConfig
+from nas_cifar10.training.muon import Muon
 
 
-def _adam(parameters: Iterable[Parameter], learning_rate: float) -> Optimizer:
+def _adam(parameters: ParamsT, learning_rate: float) -> Optimizer:
     """Adam (arXiv 1412.6980) with its published defaults, all parameters in one fused step."""
     return torch.optim.Adam(parameters, lr=learning_rate, fused=True)
 
 
-OPTIMIZERS: dict[str, Callable[[Iterable[Parameter], float], Optimizer]] = {"adam": _adam}
+def _adamw(parameters: ParamsT, learning_rate: float) -> Optimizer:
+    """Adam with decoupled weight decay (arXiv 1711.05101), fused."""
+    return torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.0, fused=True)
+
+
+def _sgd(parameters: ParamsT, learning_rate: float) -> Optimizer:
+    """Gradient descent with Nesterov's momentum, fused."""
+    return torch.optim.SGD(parameters, lr=learning_rate, momentum=0.9, nesterov=True, fused=True)
+
+
+OPTIMIZERS: dict[str, Callable[[ParamsT, float], Optimizer]] = {
+    "adam": _adam,
+    "adamw": _adamw,
+    "sgd": _sgd,
+    "muon": Muon,
+}
+WITH_MOMENTUM = {"sgd", "muon"}
+
+
+def make_optimizer(network: nn.Module, training: TrainingConfig) -> Optimizer:
+    """Return the optimizer a config names, over everything in the network that is learnt.
+
+    Biases get `bias_factor` learning rates; weights of one dimension, which shift or scale, are
+    not decayed.
+    """
+    groups = list(_groups(network, training))
+    optimizer = OPTIMIZERS[training.optimizer](groups, training.learning_rate)
+    scale_rates(optimizer, 1.0)  # so that it knows what it was made with
+    return optimizer
+
+
+def _groups(network: nn.Module, training: TrainingConfig) -> Iterator[dict[str, Any]]:
+    """Yield weights that share all their settings, in the network's order."""
+    groups: dict[tuple[tuple[str, float], ...], list[nn.Parameter]] = {}
+    for name, weight in network.named_parameters():
+        if weight.requires_grad:
+            groups.setdefault(tuple(_settings(name, weight, training)), []).append(weight)
+    for settings, weights in groups.items():
+        yield {"params": weights, **dict(settings)}
+
+
+def _settings(
+    name: str, weight: nn.Parameter, training: TrainingConfig
+) -> Iterator[tuple[str, float]]:
+    """Yield what is not the optimizer's default for this weight."""
+    if training.optimizer in WITH_MOMENTUM:
+        yield "momentum", training.momentum
+    if training.weight_decay and weight.ndim > 1:
+        yield "weight_decay", training.weight_decay
+    if training.bias_factor != 1 and name.endswith("bias"):
+        yield "lr", training.learning_rate * training.bias_factor
+
+
+def scale_rates(optimizer: Optimizer, factor: float) -> None:
+    """Set every learning rate to so much of what the optimizer was made with."""
+    for group in optimizer.param_groups:
+        group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+
+
+def check_groups(optimizer: Optimizer, stored: dict[str, Any]) -> None:
+    """Check what torch takes as it comes: the optimizer's settings."""
+    groups = [group.keys() for group in optimizer.state_dict()["param_groups"]]
+    if [group.keys() for group in stored["param_groups"]] != groups:
+        raise ValueError("other settings")
+
+
+def check_moments(optimizer: Optimizer) -> None:
+    """Check what torch takes as it comes: the shape of what the optimizer remembers."""
+    for parameter, moments in optimizer.state.items():
+        for value in moments.values():
+            if isinstance(value, Tensor) and value.ndim and value.shape != parameter.shape:
+                raise ValueError("other shapes")

@@ -1,0 +1,84 @@
+"""A space whose dimensions hold words is read, drawn and described as one of numbers is."""
+
+from collections.abc import Callable
+
+import matplotlib
+from matplotlib.text import Text
+
+from nas_cifar10.networks.cost import cost
+from nas_cifar10.report.charts_search import slices
+from nas_cifar10.report.drawing import drawing
+from nas_cifar10.report.figures import FIGURES, draw
+from nas_cifar10.report.gather import gather
+from nas_cifar10.report.summary import summary
+from nas_cifar10.report.write import report
+from nas_cifar10.runs import RunFolder, read_csv, read_json, write_json
+from nas_cifar10.space.candidate import Architecture, Block
+
+SPACE = {
+    "depth": [2, 3],
+    "channels": [16, 32],
+    "kernel_size": 3,
+    "norm": ["none", "batch"],
+    "convolutions": [1, 2],
+    "skip": ["none", "add"],
+    "dropout": {"low": 0.1, "high": 0.3},
+    "head": ["flatten", "max"],
+}
+
+
+def test_words_are_read_as_their_places(make_run: Callable[..., RunFolder]) -> None:
+    run = make_run(space=SPACE)
+    facts = gather(run)
+    assert facts.trials is not None
+    for row, trial in zip(read_csv(run.trials), facts.trials, strict=True):
+        assert trial.values["head"] == ["flatten", "max"].index(row["head"])
+        for number in (1, 2):
+            skip = row[f"block{number}.skip"]
+            assert (skip != "") == (row[f"block{number}.convolutions"] == "2")
+            assert (f"block{number}.skip" in trial.values) == (skip != "")
+
+
+def test_a_run_with_words_gets_every_figure(make_run: Callable[..., RunFolder]) -> None:
+    run = make_run(space=SPACE)
+    facts = gather(run)
+    assert draw(facts, run.figures)[1] == {}
+    with matplotlib.rc_context():
+        drawn = FIGURES["slice"](facts)
+    assert not isinstance(drawn, str)
+    texts = {text.get_text() for text in drawn.findobj(Text) if isinstance(text, Text)}
+    assert {"none", "batch", "flatten", "max", "add"} <= texts
+
+
+def test_a_page_shows_words_where_values_stand(make_run: Callable[..., RunFolder]) -> None:
+    run = make_run(space=SPACE)
+    report(run)
+    assert "batch" in run.page.read_text(encoding="utf-8")
+    charts = {chart.name: chart for chart in slices(gather(run))}
+    head = charts["slice-head"]
+    assert head.layout["xaxis"]["categoryarray"] == ["flatten", "max"]
+    assert {x for trace in head.traces for x in trace["x"]} <= {"flatten", "max"}
+    depth = charts["slice-depth"]
+    assert depth.layout["xaxis"]["categoryarray"] == [2.0, 3.0]
+
+
+def test_a_drawing_names_stem_and_convolutions() -> None:
+    block = Block("residual", 6, 3, convolutions=2)
+    architecture = Architecture((block,), stem="whitening")
+    drawn = str(drawing(architecture, cost(architecture, (3, 8, 8), 10).layers, (3, 8, 8)))
+    assert "stem: 24 channels" in drawn
+    assert "2 × residual 3×3, 6 channels" in drawn
+    assert "head: 10 classes" in drawn
+
+
+def test_another_trial_than_the_best_is_described_by_its_words(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    run = make_run(space=SPACE)
+    best = read_json(run.search)["best"]["trial"]
+    other = next(row for row in read_csv(run.trials) if row["trial"] != str(best))
+    write_json(run.retrain.metrics, read_json(run.retrain.metrics) | {"trial": int(other["trial"])})
+    said = dict(summary(gather(run)))["retrained"]
+    assert said.endswith(f"(trial {other['trial']})")
+    assert "dropout 0." in said
+    assert ("head max" in said) == (other["head"] == "max")

@@ -1,0 +1,178 @@
+"""Budgets: nothing above one is trained, and the sampler learns where they lie."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from made_chaos import at_once, counts
+from made_search import (
+    adds_up,
+    begin,
+    fresh,
+    go,
+    place_in,
+    reopen,
+    search_config,
+    table,
+    take_up,
+    timeless,
+)
+from made_search import pictures as digits_pictures
+from made_study import made_config, made_facts, made_study, no_waiting
+from nas_cifar10.config import Config, ConstraintsConfig
+from nas_cifar10.networks.latency import every_part
+from nas_cifar10.search.budgets import excess, refusal
+from nas_cifar10.search.driver import run_search
+from nas_cifar10.search.executors import InProcess
+from nas_cifar10.segment import Failed, Pictures, Segment, Trained
+from nas_cifar10.space.search_space import SearchSpace
+from nas_cifar10.study import Study
+from nas_cifar10.study_open import create_study
+
+LIMITS = {
+    "max_parameters": "search.constraints.max_parameters=1500",
+    "max_macs": "search.constraints.max_macs=20000",
+}
+QUICK = ("training.epochs=1", "search.schedule.name=none")
+BOTH = ("search.constraints.max_parameters=1200", "search.constraints.max_macs=16000")
+
+
+def test_what_exceeds_a_limit_is_refused_with_both_numbers() -> None:
+    limits = ConstraintsConfig(max_parameters=1000, max_macs=50)
+    within, above = {"parameters": 1000, "macs": 50}, {"parameters": 1500, "macs": 51}
+    assert excess(limits, within) == {"max_parameters": 0, "max_macs": 0}
+    assert refusal(limits, within) is None
+    assert excess(limits, above) == {"max_parameters": 0.5, "max_macs": pytest.approx(0.02)}
+    assert refusal(limits, above) == (
+        "1,500 parameters, at most 1,000 allowed; 51 MACs, at most 50 allowed"
+    )
+    assert excess(ConstraintsConfig(), above) == {}
+    assert refusal(ConstraintsConfig(), above) is None
+
+
+def simulated(folder: Path, config: Config, trained: set[int]) -> Study:
+    """Search with made-up scores, and note who was trained."""
+
+    def train(segment: Segment, pictures: Pictures, checkpoint: bytes | None) -> Trained | Failed:
+        trained.add(segment.trial)
+        return at_once(segment, pictures, checkpoint)
+
+    place = place_in(folder)
+    with no_waiting():
+        study = made_study(place.run.study, config)
+        executor = InProcess(digits_pictures(), 1, torch.device("cpu"), train)
+        for _ in run_search(study, place.run, executor):
+            pass
+    return study
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_of_many_trials_none_above_the_budget_is_trained(tmp_path: Path, limit: str) -> None:
+    number = counts(short=40, full=200)
+    config = made_config(f"search.trials={number}", LIMITS[limit], *QUICK)
+    trained: set[int] = set()
+    study = simulated(tmp_path, config, trained)
+    most = getattr(config.search.constraints, limit)
+    trials = study.trials()
+    costs = {t.number: getattr(t, limit.removeprefix("max_")) for t in trials}
+    refused = {trial.number for trial in trials if trial.state == "infeasible"}
+    assert len(trials) == number
+    assert {number for number, cost in costs.items() if cost > most} == refused
+    assert refused
+    assert not trained & refused
+    assert all(trial.epochs == () for trial in trials if trial.state == "infeasible")
+    found = json.loads((tmp_path / "search.json").read_text())
+    adds_up(found)
+    assert found["trials"]["infeasible"] == len(refused)
+    assert found["best"][limit.removeprefix("max_")] <= most
+
+
+def test_the_sampler_learns_to_stay_below_a_budget(tmp_path: Path) -> None:
+    limits = ("search.trials=60", "search.constraints.max_parameters=1200", *QUICK)
+    shares = {}
+    for sampler in ("random", "tpe"):
+        config = made_config(*limits, f"search.sampler.name={sampler}")
+        trials = simulated(tmp_path / sampler, config, set()).trials()
+        shares[sampler] = sum(t.state == "infeasible" for t in trials[20:]) / 40
+    assert shares["tpe"] < 0.5 * shares["random"]
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_a_search_within_a_budget_is_the_same_however_often_it_is_stopped(
+    tmp_path: Path, every: int
+) -> None:
+    config = search_config("search.trials=8", "training.epochs=2", *BOTH)
+    straight, place = fresh(tmp_path / "straight", config)
+    go(straight, place)
+    _, other = fresh(tmp_path / "stopped", config)
+    while len(go(reopen(other), other, events=every)) == every:
+        pass
+    assert table(reopen(other)) == table(straight)
+    assert timeless(other.run.trials) == timeless(place.run.trials)
+    assert {trial.state for trial in straight.trials()} >= {"infeasible", "complete"}
+
+
+def test_workers_make_no_difference_within_a_budget(tmp_path: Path) -> None:
+    config = search_config("search.trials=8", "training.epochs=2", *BOTH)
+    (one, place), (four, shared) = (fresh(tmp_path / name, config) for name in ("one", "four"))
+    go(one, place)
+    go(four, shared, workers=4)
+    assert table(one) == table(four)
+
+
+def test_a_refused_candidate_is_refused_again_and_repeats_nothing(tmp_path: Path) -> None:
+    space = "space={depth: 1, channels: 8, kernel_size: 3}"
+    config = search_config(space, "search.constraints.max_parameters=10", "search.trials=4")
+    study, place = fresh(tmp_path, config)
+    go(study, place)
+    trials = study.trials()
+    assert {trial.state for trial in trials} == {"infeasible"}
+    assert {trial.repeats for trial in trials} == {None}
+    assert trials[0].reason == "1,370 parameters, at most 10 allowed"
+    found = json.loads(place.run.search.read_text())
+    assert found["best"] is None
+    adds_up(found)
+
+
+def test_latency_is_timed_once_kept_and_obeyed(tmp_path: Path) -> None:
+    limited = search_config(
+        "search.constraints.max_latency_ms=1000", "search.trials=20", "training.epochs=1"
+    )
+    place = place_in(tmp_path / "run")
+    ready = begin(limited, place)
+    timed = json.loads(place.run.latency.read_text())
+    assert timed == ready.study.facts.resolved["latency"]
+    assert (timed["device"], timed["threads"], timed["batch_size"]) == ("cpu", 1, 1)
+    assert all(time > 0 for time in timed["parts_ms"].values())
+    assert "latency" not in json.loads(place.run.environment.read_text())
+    again = take_up(place).study.facts.resolved["latency"]
+    assert again == timed, "never timed again"
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "exhaustive"])
+def test_what_the_table_says_is_refused(tmp_path: Path, sampler: str) -> None:
+    config = search_config(
+        "search.constraints.max_latency_ms=3.5",
+        "search.trials=14",
+        f"search.sampler.name={sampler}",
+        "space.training={}",
+    )
+    shape = (1, 8, 8)
+    found = every_part(SearchSpace.from_config(config.space), shape)
+    slow = {str(part): 2.0 if "kernels 5" in str(part) else 1.0 for part in found}
+    facts = made_facts(config)
+    timed = replace(facts, resolved=facts.resolved | {"latency": {"parts_ms": slow}})
+    place = place_in(tmp_path)
+    with no_waiting():
+        study = create_study(place.database, config.name, timed)
+        executor = InProcess(digits_pictures(), 1, torch.device("cpu"), at_once)
+        for _ in run_search(study, place.run, executor):
+            pass
+    for trial in study.trials():
+        blocks = trial.candidate.architecture.blocks
+        latency = 1 + sum(2 if block.kernel_size == 5 else 1 for block in blocks)
+        assert (trial.state == "infeasible") == (latency > 3.5)
+    assert any("4 ms, at most 3.5 allowed" in trial.reason for trial in study.trials())

@@ -1,0 +1,223 @@
+"""However a training is cut or shared out, every optimizer, schedule and augmentation is exact."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from made_search import fresh, go, pictures, search_config, table
+from made_study import made_config
+from nas_cifar10.data.loader import normalise
+from nas_cifar10.epochs import Epoch
+from nas_cifar10.errors import BadDataError
+from nas_cifar10.networks.whitening import whitening_filters
+from nas_cifar10.segment import SEARCH, Segment, Trained, load_state, train_segment, weights
+from nas_cifar10.space.candidate import Architecture, Block, Candidate
+
+EVERYTHING = (
+    "training.optimizer=muon",
+    "training.schedule=one_cycle",
+    "training.weight_decay=0.01",
+    "training.bias_factor=4",
+    "training.label_smoothing=0.1",
+    "training.weight_averaging=0.9",
+    "training.flip=alternating",
+    "training.translate=1",
+    "training.cutout=3",
+    "training.colour_jitter=0.3",
+    "training.mixup=0.4",
+)
+RECIPES: dict[str, tuple[str, ...]] = {
+    "adam": ("training.optimizer=adam", "training.weight_decay=0.01"),
+    "adamw": ("training.optimizer=adamw", "training.weight_decay=0.1"),
+    "sgd": ("training.optimizer=sgd", "training.momentum=0.8"),
+    "muon": ("training.optimizer=muon",),
+    "cosine": ("training.schedule=cosine",),
+    "triangular": ("training.schedule=triangular",),
+    "one_cycle": ("training.schedule=one_cycle",),
+    "biases": ("training.bias_factor=8",),
+    "smoothing": ("training.label_smoothing=0.2",),
+    "averaging": ("training.weight_averaging=0.99",),
+    "random flip": ("training.flip=random",),
+    "alternating flip": ("training.flip=alternating",),
+    "translate": ("training.translate=2",),
+    "cutout": ("training.cutout=4",),
+    "jitter": ("training.colour_jitter=0.5",),
+    "mixup": ("training.mixup=1",),
+    "everything": EVERYTHING,
+}
+BLOCKS = (Block("conv", 8, 3), Block("conv", 4, 3))
+
+
+def segment(stop: int, *overrides: str, epochs: int = 3, **changes: Any) -> Segment:
+    made = Segment(
+        candidate=Candidate(Architecture(BLOCKS), (("learning_rate", 0.005),)),
+        training=made_config(f"training.epochs={epochs}", *overrides).training,
+        data="made up",
+        seed=3,
+        stream=SEARCH,
+        trial=2,
+        stop=stop,
+        precision="fp32",
+        measure_precision="fp32",
+    )
+    return replace(made, **changes)
+
+
+def train(given: Segment, checkpoint: bytes | None = None) -> Trained:
+    torch.set_num_threads(1)
+    result = train_segment(given, pictures(), checkpoint)
+    assert isinstance(result, Trained)
+    return result
+
+
+def timeless(epochs: tuple[Epoch, ...]) -> list[Epoch]:
+    return [replace(epoch, seconds=0) for epoch in epochs]
+
+
+def flat(value: Any) -> list[Any]:
+    """Return everything in a state, tensors as lists of numbers."""
+    if isinstance(value, torch.Tensor):
+        return [value.tolist()]
+    if isinstance(value, dict):
+        return [leaf for key in value for leaf in (key, *flat(value[key]))]
+    if isinstance(value, (list, tuple)):
+        return [leaf for item in value for leaf in flat(item)]
+    return [value]
+
+
+def content(checkpoint: bytes) -> list[Any]:
+    state = load_state(checkpoint)
+    del state["epochs"]  # they hold times
+    return flat(state)
+
+
+@pytest.mark.parametrize("overrides", RECIPES.values(), ids=RECIPES.keys())
+def test_segments_of_one_epoch_equal_one_of_all_to_the_bit(overrides: tuple[str, ...]) -> None:
+    whole, checkpoint = train(segment(3, *overrides)), None
+    for stop in (1, 2, 3):
+        torch.manual_seed(stop)  # the world's random numbers have no say
+        part = train(segment(stop, *overrides), checkpoint)
+        checkpoint = part.checkpoint
+    assert timeless(part.epochs) == timeless(whole.epochs)
+    assert content(part.checkpoint) == content(whole.checkpoint)
+
+
+@pytest.mark.parametrize("overrides", RECIPES.values(), ids=RECIPES.keys())
+def test_every_recipe_changes_the_numbers_and_learns(overrides: tuple[str, ...]) -> None:
+    plain, found = train(segment(3)).epochs, train(segment(3, *overrides)).epochs
+    assert timeless(found) != timeless(plain)
+    assert found[-1].train.loss < 2.4
+
+
+NETWORKS = {
+    "residual": Architecture(
+        (
+            Block("residual", 6, 3, 2, "batch", "gelu", "stride", 0.2),
+            Block("residual", 6, 3, 1, "batch", "silu", "average"),
+        ),
+        stem="whitening",
+        head="average",
+        initialisation="dirac",
+    ),
+    "separable": Architecture(
+        (Block("depthwise_separable", 8, 5, 3, "batch", "silu", "max", 0.1, "add"),),
+        stem="conv",
+        head="max",
+    ),
+}
+
+
+@pytest.mark.parametrize("architecture", NETWORKS.values(), ids=NETWORKS.keys())
+def test_rich_networks_are_as_exact(architecture: Architecture) -> None:
+    changes: dict[str, Any] = {"candidate": Candidate(architecture, (("learning_rate", 0.005),))}
+    whole, checkpoint = train(segment(3, *EVERYTHING, **changes)), None
+    for stop in (1, 2, 3):
+        part = train(segment(stop, *EVERYTHING, **changes), checkpoint)
+        checkpoint = part.checkpoint
+    assert timeless(part.epochs) == timeless(whole.epochs)
+    assert content(part.checkpoint) == content(whole.checkpoint)
+    assert whole.epochs[-1].train.loss < whole.epochs[0].train.loss
+
+
+def test_whitening_filters_are_those_of_the_training_pictures_and_never_learn() -> None:
+    own = Candidate(NETWORKS["residual"], ())
+    kept = weights(train(segment(2, candidate=own)).checkpoint)
+    shown = pictures()
+    expected = whitening_filters(normalise(shown.images[shown.train_rows]))
+    assert torch.equal(kept["stem.0.weight"], expected)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "triangular", "one_cycle"])
+def test_an_epoch_is_the_same_however_early_a_trial_is_stopped(schedule: str) -> None:
+    whole = train(segment(3, f"training.schedule={schedule}"))
+    stopped = train(segment(1, f"training.schedule={schedule}"))
+    assert timeless(stopped.epochs) == timeless(whole.epochs)[:1]
+    longer = train(segment(1, f"training.schedule={schedule}", epochs=9))
+    assert timeless(longer.epochs) != timeless(stopped.epochs)
+
+
+def test_only_a_constant_rate_lets_a_training_grow_longer() -> None:
+    constant = train(segment(1)).checkpoint
+    assert len(train(segment(2, epochs=9), constant).epochs) == 2
+    cosine = train(segment(1, "training.schedule=cosine")).checkpoint
+    with pytest.raises(BadDataError, match="belongs to another trial"):
+        train_segment(segment(2, "training.schedule=cosine", epochs=9), pictures(), cosine)
+
+
+def test_the_averaged_weights_are_those_that_are_measured_and_kept() -> None:
+    trained = train(segment(2, "training.weight_averaging=0.9"))
+    state = load_state(trained.checkpoint)
+    for name, kept in weights(trained.checkpoint).items():
+        assert torch.equal(kept, state["average"][name])
+        assert not torch.equal(kept, state["network"][name])
+
+
+def test_searched_values_reach_the_training() -> None:
+    drawn = {"learning_rate": 0.005, "weight_decay": 0.1, "mixup": 0.5, "translate": 1}
+    own = Candidate(Architecture(BLOCKS), tuple(sorted(drawn.items())))
+    overrides = ["training.weight_decay=0.1", "training.mixup=0.5", "training.translate=1"]
+    searched = train(segment(2, candidate=own))
+    assert timeless(searched.epochs) == timeless(train(segment(2, *overrides)).epochs)
+
+
+SEARCHES = {
+    "everything": EVERYTHING,
+    "sgd": ("training.optimizer=sgd", "training.schedule=triangular", "training.flip=random"),
+    "rich blocks": (
+        "space.kind=[conv, residual, depthwise_separable]",
+        "space.convolutions={low: 1, high: 2}",
+        "space.norm=[none, batch]",
+        "space.pooling=[max, stride]",
+        "space.dropout={low: 0, high: 0.3}",
+        "space.skip=[none, add]",
+        "space.stem=[conv, whitening]",
+        "space.head=[max, flatten]",
+        "space.initialisation=[default, dirac]",
+    ),
+    "searched": (
+        "space.training.weight_decay={low: 0, high: 0.1}",
+        "space.training.label_smoothing=[0, 0.1]",
+        "space.training.translate={low: 0, high: 2}",
+        "space.training.cutout=[0, 3]",
+        "space.training.colour_jitter={low: 0.0, high: 0.5}",
+        "space.training.mixup={low: 0.1, high: 1, log: true}",
+        "training.optimizer=adamw",
+    ),
+}
+
+
+@pytest.mark.parametrize("overrides", SEARCHES.values(), ids=SEARCHES.keys())
+def test_four_workers_and_resumed_searches_give_the_study_of_one(
+    tmp_path: Path, overrides: tuple[str, ...]
+) -> None:
+    small = ("search.trials=4", "search.cohort=4", "training.epochs=2", "space.depth=1")
+    config = search_config(*small, "space.channels=4", *overrides)
+    (one, place), (four, shared) = (fresh(tmp_path / name, config) for name in ("one", "four"))
+    go(one, place, events=7)
+    go(one, place)
+    go(four, shared, workers=4)
+    assert table(one) == table(four)
+    assert len(one.trials()) == 4
