@@ -3,7 +3,6 @@
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -13,21 +12,23 @@ from rich.table import Table
 from rich.text import Text
 
 from nas_cifar10.data.text import harmless
+from nas_cifar10.runs import RunFolder
 
 log = logging.getLogger(__name__)
 
 UNBROKEN = 100_000  # columns where nobody looks: a path is never wrapped in a pipe or a file
 
 
-def print_table(rows: Sequence[tuple[str, str]], folder: Path | None) -> None:
+def print_table(rows: Sequence[tuple[str, str]], run: RunFolder | None) -> None:
     """Print rows of a name and a text, then where the results are."""
     console = Console(width=None if sys.stdout.isatty() else UNBROKEN)
     table = Table(show_header=False, pad_edge=False)
     for name, text in rows:
         table.add_row(Text(harmless(name)), Text(harmless(text)))
     console.print(table)
-    if folder is not None:
-        print(f"results in {harmless(folder)}")
+    if run is not None:
+        print(f"open {harmless(run.page)} in a browser")
+        print(f"results in {harmless(run.root)}")
 
 
 class Screen:

@@ -29,7 +29,7 @@ def report(place: Place, *, as_json: bool) -> None:
         found = {name: read_json(path) for name, path in files.items() if path.exists()}
         print(json.dumps(found, indent=2))
     else:
-        print_table(summary(facts), place.run.root)
+        print_table(summary(facts), place.run)
 
 
 def best_trial(study: Study) -> Trial:
