@@ -46,7 +46,14 @@ def nas(*words: str) -> Result:
 def test_the_table_has_a_line_a_trial_the_best_first(run: RunFolder) -> None:
     head, columns, *lines = nas("show", "--run", str(run.root)).stdout.splitlines()
     assert head.startswith("tiny run: 4 of 4 trials ended, ")
-    assert columns.split()[:3] == ["trial", "accuracy", "state"]
+    assert columns.split() == [
+        "trial",
+        "accuracy",
+        "epochs",
+        "parameters",
+        "state",
+        "network",
+    ]
     rows = read_csv(run.trials)
     complete = [row for row in rows if row["state"] == "complete"]
     best = max(complete, key=lambda row: (float(row["validation_accuracy"]), -int(row["trial"])))

@@ -72,8 +72,9 @@ def _ranked(study: Study, trials: Sequence[Trial]) -> list[Trial]:
 def _screen(study: Study, trials: Sequence[Trial], most: int | None) -> Group:
     objective = study.config.search.objective.replace("_", " ")
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("trial", objective, "state", "epochs", "parameters"):
-        table.add_column(name, justify="right" if name != "state" else "left", no_wrap=True)
+    for name in ("trial", objective, "epochs", "parameters"):
+        table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
+    table.add_column("state", no_wrap=True, min_width=len("complete"))
     table.add_column("network", no_wrap=True, overflow="ellipsis")
     ranked = _ranked(study, trials)
     for trial in ranked[:most]:
@@ -89,7 +90,7 @@ def _cells(study: Study, trial: Trial) -> list[str]:
     epochs = f"{len(trial.epochs)}/{study.config.training.epochs}"
     values = ", ".join(f"{name} {value:.3g}" for name, value in trial.candidate.training)
     network = f"{trial.candidate.architecture}, {values}".replace("_", " ").removesuffix(", ")
-    return [str(trial.number), reached, trial.state, epochs, f"{trial.parameters:,}", network]
+    return [str(trial.number), reached, epochs, f"{trial.parameters:,}", trial.state, network]
 
 
 def _total(study: Study, trials: Sequence[Trial]) -> str:
