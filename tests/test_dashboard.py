@@ -15,6 +15,7 @@ import pytest
 
 from made_study import made_config, made_study, play
 from made_trained import refused
+from nas_cifar10 import environment
 from nas_cifar10.runs import RunFolder, write_json
 
 EXTRA = "the extra [dashboard] is not installed"
@@ -26,7 +27,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """Return a run with a study of five trials."""
     run = RunFolder(tmp_path_factory.mktemp("run"))
     play(made_study(run.study, made_config()), 5)
-    write_json(run.environment, {"study": "made", "database": str(run.study)})
+    where = {"study": "made", "database": str(run.study)}
+    when = {"started_at": "2026-11-23T10:00:00+00:00", "resumed_at": []}
+    write_json(run.environment, environment.describe() | where | when)
     return run
 
 
