@@ -164,13 +164,13 @@ def train_segment(
             learner.recipe,
         ):
             done.append(_measure(segment, learner.measured, pictures, epoch, outputs))
+        return Trained(tuple(done), packed(segment, done, **learner.state()))
     except DivergedError as error:
         return Failed(f"diverged: {error}", tuple(done))
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         return Failed("out of memory", tuple(done))
-    return Trained(tuple(done), packed(segment, done, **learner.state()))
 
 
 @dataclass(frozen=True)

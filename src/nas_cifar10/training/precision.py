@@ -109,10 +109,20 @@ def resolve_precision(
     return ("bf16" if speedup >= MIN_SPEEDUP else "fp32"), round(speedup, 2)
 
 
-def is_out_of_memory(error: Exception) -> bool:
-    """Say whether memory ran out, in whichever of its ways torch tells."""
+# The last is what oneDNN says where it has no room for the code or the scratchpad of a layer.
+_NO_MEMORY = "can't allocate memory|out of memory|could not create a primitive"
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Say whether memory ran out, in whichever of its ways torch tells.
+
+    Saving may answer with another error, which came up while it dealt with this one.
+    """
+    if error is None:
+        return False
     known = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    return known or bool(re.search("can't allocate memory|out of memory", str(error)))
+    told = re.search(_NO_MEMORY, str(error))
+    return known or bool(told) or is_out_of_memory(error.__context__)
 
 
 def has_native_bf16(device: torch.device) -> bool:
