@@ -325,7 +325,7 @@ def arrays() -> dict[str, Spoil]:
 
 MEMBER_NAMES = (
     "../escaped",
-    "/tmp/escaped",
+    "/escaped",
     "cifar-10-batches-py/../../escaped",
     "cifar-10-batches-py/./data_batch_1",
     "cifar-10-batches-py/data_batch_1/",
