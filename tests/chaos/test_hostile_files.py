@@ -203,7 +203,8 @@ def members() -> dict[str, Spoil]:
 
     def packed(name: str, kind: bytes, path: Path, canary: Path) -> None:
         made = Made()
-        made.members.append((hostile.member(name, kind, canary), b""))
+        there = name.replace("{outside}", str(canary.parent))
+        made.members.append((hostile.member(there, kind, canary), b""))
         path.write_bytes(made.packed())
 
     def repeated(path: Path, canary: Path) -> None:
