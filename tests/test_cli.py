@@ -9,22 +9,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from made_tiny import tiny_yaml
 from nas_cifar10.cli import app
 from nas_cifar10.search import executors
 from nas_cifar10.segment import Failed
 
-TINY = """\
-name: tiny run
-data: {source: digits, limit: 200}
-space:
-  depth: [1, 2]
-  channels: [4, 8]
-  kernel_size: 3
-  training: {learning_rate: {low: 1e-3, high: 1e-2, log: true}}
-training: {epochs: 2, batch_size: 32, precision: fp32, threads: 1}
-search: {trials: 4, cohort: 2}
-retrain: {epochs: 2}
-"""
+TINY = tiny_yaml()
 
 
 @pytest.fixture

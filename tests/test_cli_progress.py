@@ -9,18 +9,13 @@ from pathlib import Path
 import pytest
 
 from made_terminal import read_until
+from made_tiny import tiny_yaml
+from nas_cifar10.runs import RunFolder, read_csv
 
-TINY = """\
-name: tiny run
-data: {source: digits, limit: 200}
-space:
-  depth: [1, 2]
-  channels: [4, 8]
-  kernel_size: 3
-  training: {learning_rate: {low: 1e-3, high: 1e-2, log: true}}
-training: {epochs: 30, batch_size: 8, precision: fp32, threads: 1}
-search: {trials: 4, cohort: 4, workers: 2, schedule: {name: none}}
-"""
+TINY = tiny_yaml(
+    training="epochs: 30, batch_size: 8",
+    search="trials: 4, cohort: 4, workers: 2, schedule: {name: none}",
+)
 
 
 @pytest.fixture
@@ -49,6 +44,15 @@ def test_a_pipe_gets_plain_lines_and_no_animation(command: list[str]) -> None:
     lines = done.stderr.decode().splitlines()
     assert sum(": complete" in line for line in lines) == 4
     assert not any("worker 1" in line for line in lines)
+
+
+def test_the_best_is_the_best_by_what_is_searched_for(command: list[str]) -> None:
+    words = ["--set", "training.epochs=2", "--set", "search.objective=macro_f1"]
+    done = subprocess.run([*command, *words], capture_output=True, check=True)
+    run = RunFolder(Path(command[-1]))
+    best = max(float(row["validation_macro_f1"]) for row in read_csv(run.trials))
+    ends = [line for line in done.stderr.decode().splitlines() if ": complete" in line]
+    assert f"best {best:.4f} " in ends[-1]
 
 
 def test_no_color_is_obeyed(command: list[str]) -> None:

@@ -6,11 +6,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from nas_cifar10.cli_output import print_table
+from nas_cifar10.cli_output import print_table, stdout_console
 from nas_cifar10.data.text import harmless, one_line
 from nas_cifar10.errors import BadDataError
 from nas_cifar10.export import FORMATS, check_needed, export_model, pictures_of_run
@@ -21,7 +20,6 @@ from nas_cifar10.runs import RunFolder
 
 DEFAULT_TOP = 3
 ROWS_A_TABLE = 1000  # then it is printed, so that memory stays flat
-_UNBROKEN = 100_000  # columns where nobody looks
 
 
 def predict(run: RunFolder, paths: Sequence[Path], top: int | None, *, as_json: bool) -> None:
@@ -78,7 +76,7 @@ class _Tables:
             table.add_column("then", overflow="fold")
         for answer in answers:
             table.add_row(*_cells(answer))
-        Console(width=None if sys.stdout.isatty() else _UNBROKEN).print(table)
+        stdout_console().print(table)
         self.with_head = False
 
 

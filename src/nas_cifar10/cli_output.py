@@ -16,16 +16,20 @@ from nas_cifar10.runs import RunFolder
 
 log = logging.getLogger(__name__)
 
-UNBROKEN = 100_000  # columns where nobody looks: a path is never wrapped in a pipe or a file
+_UNBROKEN = 100_000  # columns where nobody looks: a path is never wrapped in a pipe or a file
+
+
+def stdout_console() -> Console:
+    """Return stdout, as wide as the terminal or, where there is none, as any line."""
+    return Console(width=None if sys.stdout.isatty() else _UNBROKEN)
 
 
 def print_table(rows: Sequence[tuple[str, str]], run: RunFolder | None) -> None:
     """Print rows of a name and a text, then where the results are."""
-    console = Console(width=None if sys.stdout.isatty() else UNBROKEN)
     table = Table(show_header=False, pad_edge=False)
     for name, text in rows:
         table.add_row(Text(harmless(name)), Text(harmless(text)))
-    console.print(table)
+    stdout_console().print(table)
     if run is not None:
         print(f"open {harmless(run.page)} in a browser")
         print(f"results in {harmless(run.root)}")

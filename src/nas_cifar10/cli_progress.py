@@ -32,6 +32,7 @@ class SearchProgress:
         """Start from what the study holds already."""
         self.executor, self.candidates = executor, dict[int, str]()
         self.num_trials, self.epochs = study.config.search.trials, study.config.training.epochs
+        self.objective = study.config.search.objective
         self.best: tuple[float, int] | None = None
         self.trained: dict[int, int] = {}
         self.pace = _Pace(self.num_trials * self.epochs)
@@ -44,14 +45,14 @@ class SearchProgress:
         """Show a trial that was asked, has trained an epoch, or has ended."""
         self._take(trial)
         head = f"trial {trial.number} of {self.num_trials}"
-        accuracy = f"  {trial.epochs[-1].measured.accuracy:.4f}" if trial.epochs else ""
+        reached = f"  {self._reached(trial):.4f}" if trial.epochs else ""
         best = f"  best {self.best[0]:.4f} (trial {-self.best[1]})" if self.best else ""
         if trial.state != "running":
             reason = f", {trial.reason}" if trial.reason else ""
-            self.screen.fix(f"{head}: {trial.state}{reason}{accuracy}{best}{self.pace}")
+            self.screen.fix(f"{head}: {trial.state}{reason}{reached}{best}{self.pace}")
         elif trial.epochs:
             epoch = f"epoch {len(trial.epochs)}/{self.epochs}"
-            self.screen.move(f"{head}: {epoch}{accuracy}{best}{self.pace}")
+            self.screen.move(f"{head}: {epoch}{reached}{best}{self.pace}")
         else:
             self.screen.move(f"{head}: {trial.kind}, {trial.candidate.architecture}")
 
@@ -64,15 +65,19 @@ class SearchProgress:
         if trial.state != "running":
             self.pace.left -= self.epochs - len(trial.epochs)
         if trial.state == "complete":
-            value = (trial.epochs[-1].measured.accuracy, -trial.number)
+            value = (self._reached(trial), -trial.number)
             self.best = max(self.best or value, value)
+
+    def _reached(self, trial: Trial) -> float:
+        """Return what the search maximises, at the trial's last epoch."""
+        return float(getattr(trial.epochs[-1].measured, self.objective))
 
     def _status(self) -> list[str]:
         """Say what the best is so far, and what each worker is at."""
         told = []
         if self.best is not None:
-            accuracy, number = self.best[0], -self.best[1]
-            told.append(f"  best {accuracy:.4f}: trial {number}, {self.candidates[number]}")
+            reached, number = self.best[0], -self.best[1]
+            told.append(f"  best {reached:.4f}: trial {number}, {self.candidates[number]}")
         for worker, segment in enumerate(self.executor.busy, start=1):
             told.append(f"  worker {worker}: {self._at(segment)}")
         return told

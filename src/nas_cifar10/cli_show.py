@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nas_cifar10 import interrupts, views
-from nas_cifar10.cli_output import UNBROKEN
+from nas_cifar10.cli_output import stdout_console
 from nas_cifar10.data.text import harmless
 from nas_cifar10.place import Place
 from nas_cifar10.runs import is_held
@@ -33,8 +33,7 @@ def show(place: Place, *, as_json: bool) -> None:
     elif sys.stdout.isatty() and is_held(place.run):
         _follow(place, study)
     else:
-        width = None if sys.stdout.isatty() else UNBROKEN
-        Console(width=width).print(_screen(study, study.trials(), most=None))
+        stdout_console().print(_screen(study, study.trials(), most=None))
 
 
 def _as_json(study: Study) -> dict[str, Any]:

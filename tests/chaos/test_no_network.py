@@ -7,17 +7,11 @@ from pathlib import Path
 import pytest
 
 from made_chaos import by_itself
+from made_tiny import tiny_yaml
 
 pytestmark = pytest.mark.chaos
 
-TINY = """\
-name: tiny
-data: {source: digits, limit: 200}
-space: {depth: [1, 2], channels: [4, 8], kernel_size: 3}
-training: {epochs: 2, batch_size: 32, precision: fp32, threads: 1}
-search: {trials: 4, cohort: 2, workers: 2}
-retrain: {epochs: 2}
-"""
+TINY = tiny_yaml(name="tiny", search="trials: 4, cohort: 2, workers: 2")
 
 
 def cut_off() -> tuple[str, ...]:

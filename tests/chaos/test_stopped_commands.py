@@ -15,6 +15,7 @@ from PIL import Image
 
 from made_chaos import Tally, counts
 from made_search import timeless
+from made_tiny import tiny_yaml
 from nas_cifar10.runs import RunFolder
 
 pytestmark = [
@@ -22,18 +23,12 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc").is_dir(), reason="asks Linux which signals are caught"),
 ]
 
-TINY = """\
-name: tiny
-data: {source: digits, limit: 200}
-space:
-  depth: [1, 2]
-  channels: [4, 8]
-  kernel_size: 3
-  training: {learning_rate: {low: 1e-3, high: 1e-2, log: true}}
-training: {epochs: 3, batch_size: 32, precision: fp32, threads: 1}
-search: {trials: 6, cohort: 3}
-retrain: {epochs: 4}
-"""
+TINY = tiny_yaml(
+    name="tiny",
+    training="epochs: 3, batch_size: 32",
+    search="trials: 6, cohort: 3",
+    retrain="epochs: 4",
+)
 NAS = [sys.executable, "-m", "nas_cifar10"]
 TAKEN: list[float] = []
 

@@ -25,7 +25,8 @@ class Chart:
     """One interactive chart, and the figure that stands for it on paper and without JavaScript.
 
     Args:
-        figure: The name of that figure.
+        figure: The name of that figure, which several charts may share; None: the chart itself,
+            drawn still.
         caption: What it shows, in a sentence: the same for eyes and for screen readers.
         height, least_width: CSS pixels; a narrower screen scrolls the chart sideways.
     """
@@ -38,6 +39,11 @@ class Chart:
     figure: str | None = None
     height: int = 360
     least_width: int = 0
+
+    @property
+    def still(self) -> str:
+        """The name of the still picture that stands for it."""
+        return self.figure or self.name
 
 
 Draw: TypeAlias = Callable[[Facts], Chart | str]

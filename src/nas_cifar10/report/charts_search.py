@@ -246,4 +246,4 @@ def _slice(facts: Facts, name: str, trials: list[Trial]) -> Chart:
         axes["xaxis"] |= {"type": "log", "tickvals": list(ticks), "ticktext": list(ticks.values())}
     title = readable(name)
     caption = f"{captions.counted(len(used), 'trial')} with it"
-    return Chart(f"slice-{name}", title, caption, traces, axes, height=210)
+    return Chart(f"slice-{name}", title, caption, traces, axes, "slice", height=210)

@@ -73,16 +73,14 @@ def _all(charts: Mapping[str, Chart | str | list[Chart]]) -> list[Chart]:
 def _stills(
     charts: Mapping[str, Chart | str | list[Chart]], figures: Mapping[str, bytes]
 ) -> dict[str, str]:
-    """Return a small picture of each chart, by the chart's name, and of all slices at once."""
+    """Return the small pictures that stand for the charts, by the charts' `still`."""
     found: dict[str, str] = {}
     for chart in _all(charts):
         interrupts.check()
-        if chart.figure is None and not chart.name.startswith("slice-"):
-            found[chart.name] = _small(still.draw(chart))
-        elif chart.figure is not None and chart.figure in figures:
-            found[chart.name] = _small(figures[chart.figure])
-    if "slice" in figures:
-        found["slices"] = _small(figures["slice"])
+        if chart.figure is None:
+            found[chart.still] = _small(still.draw(chart))
+        elif chart.figure in figures and chart.figure not in found:
+            found[chart.figure] = _small(figures[chart.figure])
     return found
 
 
