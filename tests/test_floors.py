@@ -15,6 +15,7 @@ FLOORS = [
         "config_errors",
         "config_file",
         "config_rules",
+        "config_search",
         "database",
         "dimensions",
         "environment",

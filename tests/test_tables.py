@@ -7,15 +7,13 @@ from pydantic import BaseModel
 
 from nas_cifar10.config import (
     SOURCE_SIZES,
-    ConstraintsConfig,
     DataConfig,
-    SamplerConfig,
-    ScheduleConfig,
     SearchedTraining,
     SpaceConfig,
     TrainingConfig,
 )
 from nas_cifar10.config_candidate import ArchitectureConfig, BlockConfig, FixedTraining
+from nas_cifar10.config_search import ConstraintsConfig, SamplerConfig, ScheduleConfig
 from nas_cifar10.data.sources import SOURCES
 from nas_cifar10.networks.build import INITIALISATIONS
 from nas_cifar10.networks.layers import ACTIVATIONS, BLOCKS, HEADS, NORMS, POOLINGS, STEMS

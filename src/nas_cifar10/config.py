@@ -7,11 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from nas_cifar10.config_candidate import CandidateConfig
+from nas_cifar10.config_search import RetrainConfig, SearchConfig
 from nas_cifar10.dimensions import (
     Activation,
     AutoOrThreads,
-    AutoOrWorkers,
     BatchSize,
     BatchSizeDimension,
     ChannelsDimension,
@@ -31,8 +30,6 @@ from nas_cifar10.dimensions import (
     Kind,
     LearningRate,
     LearningRateDimension,
-    Milliseconds,
-    Minutes,
     Mixing,
     MixingDimension,
     Name,
@@ -49,7 +46,6 @@ from nas_cifar10.dimensions import (
     WeightDecay,
     WeightDecayDimension,
     Words,
-    Work,
 )
 
 SOURCE_SIZES = {"cifar10": 32, "digits": 8, "image_folder": 32}
@@ -229,85 +225,6 @@ class TrainingConfig(Section):
     )
     threads: AutoOrThreads = Field(
         "auto", description="CPU threads a worker; auto: cores // workers"
-    )
-
-
-class SamplerConfig(Section):
-    """Who proposes candidates."""
-
-    name: Literal["tpe", "random", "exhaustive"] = Field("tpe", description="the sampler")
-    startup_trials: Count = Field(
-        4, description="finished random trials before TPE's model is used"
-    )
-
-
-class ScheduleConfig(Section):
-    """Which trials may go on."""
-
-    name: Literal["hyperband", "halving", "none"] = Field(
-        "hyperband", description="the schedule; none: all train to the end"
-    )
-    reduction_factor: Annotated[int, Field(ge=2, le=100)] = Field(
-        3, description="one trial in so many goes on at a rung"
-    )
-
-
-class ConstraintsConfig(Section):
-    """What a candidate may cost; one above it is refused before it is trained, and counted."""
-
-    max_parameters: Work | None = Field(
-        None, description="weights and biases, frozen ones too; null: no limit"
-    )
-    max_macs: Work | None = Field(
-        None, description="multiply-accumulates a picture; null: no limit"
-    )
-    max_latency_ms: Milliseconds | None = Field(
-        None,
-        description="to predict one picture, in fp32, on the device and threads of the search; the "
-        "sum of a network's parts, each timed once before the first trial; null: no limit",
-    )
-
-
-class SearchConfig(Section):
-    """How the best candidate is looked for."""
-
-    trials: Count = Field(
-        10, description="the total; pruned, failed, infeasible and repeated ones count"
-    )
-    cohort: Count = Field(5, description="trials asked together; independent of the workers")
-    objective: Literal["accuracy", "macro_f1"] = Field(
-        "accuracy", description="what is maximised, on validation"
-    )
-    sampler: SamplerConfig = SamplerConfig()
-    schedule: ScheduleConfig = ScheduleConfig()
-    constraints: ConstraintsConfig = ConstraintsConfig()
-    workers: AutoOrWorkers = Field(
-        1, description="processes that train; auto: one a CPU core, at most a cohort's"
-    )
-    max_minutes: Minutes | None = Field(
-        None, description="no new cohort is asked after so long; null: no limit"
-    )
-    max_losses: Count | None = Field(
-        3, description="a trial has failed when so many of its workers have died; null: never"
-    )
-    baseline: CandidateConfig | None = Field(
-        None, description="a first, fixed candidate of the space"
-    )
-
-
-class RetrainConfig(Section):
-    """How the best candidate is trained for good."""
-
-    epochs: Epochs = Field(30, description="passes over the training pictures")
-    monitor: Literal["test", "validation", "none"] = Field(
-        "test",
-        description="curve drawn beside training; validation: train on the training part only",
-    )
-    test: bool = Field(True, description="false leaves the test set unread")
-    seeds: Annotated[int, Field(ge=1, le=1000)] = Field(
-        1,
-        description="how often, each time from other first weights, in another order; the first "
-        "model is the run's, the others say how much chance is in it",
     )
 
 

@@ -25,7 +25,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas_cifar10 import config_file
-from nas_cifar10.config import SamplerConfig
+from nas_cifar10.config_search import SamplerConfig
 from nas_cifar10.crash import crash_point
 from nas_cifar10.database import Database
 from nas_cifar10.epochs import Epoch

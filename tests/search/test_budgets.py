@@ -22,7 +22,8 @@ from made_search import (
 )
 from made_search import pictures as digits_pictures
 from made_study import made_config, made_facts, made_study, no_waiting
-from nas_cifar10.config import Config, ConstraintsConfig
+from nas_cifar10.config import Config
+from nas_cifar10.config_search import ConstraintsConfig
 from nas_cifar10.networks.latency import every_part
 from nas_cifar10.search.budgets import excess, refusal
 from nas_cifar10.search.driver import run_search

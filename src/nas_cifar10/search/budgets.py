@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from nas_cifar10.config import ConstraintsConfig
+from nas_cifar10.config_search import ConstraintsConfig
 
 # From the key of a limit to the field of a cost, and how it is called.
 COSTS = {
