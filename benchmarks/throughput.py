@@ -33,6 +33,7 @@ from nas_cifar10.search.executors import LocalProcesses
 from nas_cifar10.segment import SEARCH, Pictures, Segment, Trained
 from nas_cifar10.space.candidate import Architecture, Block, Candidate
 from nas_cifar10.training.engine import train_epochs, train_step
+from nas_cifar10.training.lanes import Lanes
 from nas_cifar10.training.memory import keep_freed_memory
 from nas_cifar10.training.optim import OPTIMIZERS
 from nas_cifar10.training.precision import autocast, num_cores
@@ -212,10 +213,11 @@ def our_losses(pictures: Pictures, dtype: torch.dtype, threads: int) -> list[flo
     network, _ = our_network()
     network.to(dtype)
     optimizer = OPTIMIZERS["adam"](network.parameters(), RATE)
-    return [
-        train_step(network, optimizer, images.to(dtype), labels, "fp32")[1].item()
-        for images, labels in islice(shuffled_batches(pictures.train, BATCH, 0), STEPS)
-    ]
+    with Lanes(network) as lanes:
+        return [
+            train_step(lanes, optimizer, images.to(dtype), labels, "fp32")[1].item()
+            for images, labels in islice(shuffled_batches(pictures.train, BATCH, 0), STEPS)
+        ]
 
 
 def plain_losses(pictures: Pictures, dtype: torch.dtype, threads: int) -> list[float]:
@@ -276,7 +278,8 @@ def layer_table(
         next(iter(shuffled_batches(part, BATCH, 0)))
 
     def step() -> None:
-        train_step(network, optimizer, images, labels, precision)
+        with Lanes(network) as lanes:
+            train_step(lanes, optimizer, images, labels, precision)
 
     for name, act in (
         ("batch of uint8, normalised", batch),

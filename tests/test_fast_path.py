@@ -16,6 +16,7 @@ from nas_cifar10.data.loader import Part, shuffled_batches
 from nas_cifar10.networks.build import build, initialise
 from nas_cifar10.space.candidate import Architecture, Block
 from nas_cifar10.training.engine import train_step
+from nas_cifar10.training.lanes import Lanes
 from nas_cifar10.training.optim import OPTIMIZERS
 
 STEPS = 50
@@ -55,7 +56,8 @@ def test_fifty_steps_give_the_losses_of_a_plain_loop(
     found, expected = [], []
     for images, labels in batches(part):
         given = images.to(dtype)
-        found.append(train_step(fast, adam, given, labels, "fp32")[1])
+        with Lanes(fast) as lanes:
+            found.append(train_step(lanes, adam, given, labels, "fp32")[1])
         loss = F.cross_entropy(plain(given.contiguous()), labels)
         plain_adam.zero_grad()
         torch.autograd.backward(loss)

@@ -66,7 +66,7 @@ class SearchConfig(Section):
     schedule: ScheduleConfig = ScheduleConfig()
     constraints: ConstraintsConfig = ConstraintsConfig()
     workers: AutoOrWorkers = Field(
-        1, description="processes that train; auto: one a CPU core, at most a cohort's"
+        1, description="processes that train; auto: one on every two CPU cores, at most a cohort's"
     )
     max_minutes: Minutes | None = Field(
         None, description="no new cohort is asked after so long; null: no limit"

@@ -17,6 +17,7 @@ from nas_cifar10.networks.whitening import whiten
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.search_space import Dimension, RealRange, SearchSpace, Value, values_of
 from nas_cifar10.training.engine import train_step
+from nas_cifar10.training.lanes import Lanes
 from nas_cifar10.training.optim import OPTIMIZERS, make_optimizer
 
 WIDEST: dict[str, Any] = {
@@ -87,7 +88,8 @@ def learns(network: torch.nn.Module, images: torch.Tensor, seed: int) -> None:
     before = [parameter.detach().clone() for parameter in network.parameters()]
     optimizer = make_optimizer(network, training)
     labels = torch.arange(len(images))
-    logits, loss = train_step(network, optimizer, images, labels, "fp32")
+    with Lanes(network) as lanes:
+        logits, loss = train_step(lanes, optimizer, images, labels, "fp32")
     assert logits.shape == (len(images), 10)
     assert loss.isfinite()
     for old, parameter in zip(before, network.parameters(), strict=True):

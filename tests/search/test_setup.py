@@ -350,7 +350,8 @@ def test_a_study_may_have_another_name_and_place_than_the_run(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("cores", "requested", "device", "workers"),
     [
-        (2, "auto", "cpu", 2),
+        (2, "auto", "cpu", 1),
+        (4, "auto", "cpu", 2),
         (1, "auto", "cpu", 1),
         (64, "auto", "cpu", 3),
         (64, 7, "cpu", 7),
@@ -358,7 +359,7 @@ def test_a_study_may_have_another_name_and_place_than_the_run(tmp_path: Path) ->
         (64, 2, "cuda", 2),
     ],
 )
-def test_auto_is_a_worker_a_core_but_no_more_than_a_cohort_has_trials(
+def test_auto_is_a_worker_on_every_two_cores_but_no_more_than_a_cohort_has_trials(
     monkeypatch: pytest.MonkeyPatch, cores: int, requested: str, device: str, workers: int
 ) -> None:
     monkeypatch.setattr(precision, "num_cores", lambda: cores)

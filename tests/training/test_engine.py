@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from sklearn.metrics import accuracy_score, log_loss
 from torch import Tensor, nn
 
+from nas_cifar10.networks.layers import Dropout
 from nas_cifar10.training.average import Average
 from nas_cifar10.training.engine import DivergedError, Recipe, evaluate, train_epochs
 from nas_cifar10.training.optim import OPTIMIZERS
@@ -21,7 +22,7 @@ def network(dropout: float = 0.0) -> nn.Module:
         return nn.Sequential(
             nn.Conv2d(1, 4, 3, padding=1),
             nn.ReLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Flatten(),
             nn.Linear(64, 3),
         )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -24,6 +25,23 @@ class BatchNorm(nn.BatchNorm2d):
                 images, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
             )
         return super().forward(images)
+
+
+class Dropout(nn.Module):
+    """Dropout (arXiv 1207.0580) whose dice the caller may replace."""
+
+    def __init__(self, share: float) -> None:
+        """Drop this share of values, at least 0 and below 1, while learning."""
+        super().__init__()
+        self.share = share
+        self.generator: torch.Generator | None = None
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) to the same."""
+        if not self.training:
+            return images
+        keeps = torch.empty_like(images).bernoulli_(1 - self.share, generator=self.generator)
+        return images * keeps.div_(1 - self.share)
 
 
 class Sum(nn.Module):
@@ -156,7 +174,7 @@ def _behind(block: Block) -> list[nn.Module]:
 
 
 def _dropout(block: Block) -> list[nn.Module]:
-    return [nn.Dropout(block.dropout)] if block.dropout else []
+    return [Dropout(block.dropout)] if block.dropout else []
 
 
 def _dense(in_channels: int, block: Block, stride: int) -> list[nn.Module]:

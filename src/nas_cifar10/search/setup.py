@@ -34,6 +34,7 @@ from nas_cifar10.study_open import create_study, delete_study, find_study
 from nas_cifar10.study_rows import Facts
 from nas_cifar10.training import precision
 from nas_cifar10.training.engine import train_step
+from nas_cifar10.training.lanes import MAX_LANES, Lanes
 from nas_cifar10.training.memory import keep_freed_memory
 from nas_cifar10.training.optim import make_optimizer
 
@@ -117,14 +118,16 @@ def _executor(study: Study, data: DataSet, device: torch.device) -> InProcess | 
 
 
 def num_workers(config: Config, device: torch.device) -> int:
-    """Return how many processes train; `auto`: one a core, but no more than a cohort has trials.
+    """Return how many processes train.
 
-    A network this small gets more out of two cores as two networks than as one (docs/log.md); an
-    accelerator is one worker.
+    `auto`: as many as share the cores when each keeps `MAX_LANES` of them busy with one network,
+    but no more than a cohort has trials (docs/log.md); an accelerator is one worker.
     """
     if config.search.workers != "auto":
         return config.search.workers
-    return min(precision.num_cores(), config.search.cohort) if device.type == "cpu" else 1
+    if device.type != "cpu":
+        return 1
+    return min(max(1, precision.num_cores() // MAX_LANES), config.search.cohort)
 
 
 def resolve(config: Config, data: DataSet, device: torch.device) -> dict[str, Any]:
@@ -187,7 +190,8 @@ def training_step(
     labels = torch.zeros(len(images), dtype=torch.int64, device=device)
 
     def step(number_format: str) -> None:
-        train_step(network, optimizer, images, labels, number_format)
+        with Lanes(network) as lanes:
+            train_step(lanes, optimizer, images, labels, number_format)
 
     return step
 

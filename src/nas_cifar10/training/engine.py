@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from nas_cifar10.training.average import Average
+from nas_cifar10.training.lanes import Lanes
 from nas_cifar10.training.optim import scale_rates
 from nas_cifar10.training.precision import autocast
 
@@ -93,15 +94,14 @@ def train_epochs(
         batches: From an epoch's number to its batches: images (B, C, H, W), labels (B,) or, as
             shares of every class, (B, classes).
         seed: From an epoch's number to the seed of whatever draws inside the network, as dropout
-            does; the global generator is set for the epoch and put back afterwards.
+            does.
 
     Raises:
         DivergedError: a batch's loss, or a weight at the end of an epoch, is not finite.
     """
     for epoch in epochs:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed(epoch))
-            outputs = _train_epoch(network, optimizer, batches(epoch), precision, epoch, recipe)
+        with Lanes(network, seed(epoch)) as lanes:
+            outputs = _train_epoch(lanes, optimizer, batches(epoch), precision, epoch, recipe)
         weights_finite = all(bool(p.isfinite().all()) for p in network.parameters())
         if not weights_finite or not bool(outputs.logits.isfinite().all()):
             raise DivergedError(f"not a finite number in epoch {epoch}")
@@ -109,7 +109,7 @@ def train_epochs(
 
 
 def _train_epoch(
-    network: nn.Module,
+    lanes: Lanes,
     optimizer: Optimizer,
     batches: Batches,
     precision: str,
@@ -117,17 +117,15 @@ def _train_epoch(
     recipe: Recipe,
 ) -> Outputs:
     started = time.perf_counter()
-    network.train()
+    lanes.train()
     logits, labels = [], []
     for number, (images, truth) in enumerate(batches, start=1):
         step = (epoch - 1) * recipe.steps_an_epoch + number - 1
         if recipe.factor is not None:
             scale_rates(optimizer, recipe.factor(step))
-        said, loss = train_step(
-            network, optimizer, images, truth, precision, recipe.label_smoothing
-        )
+        said, loss = train_step(lanes, optimizer, images, truth, precision, recipe.label_smoothing)
         if recipe.average is not None:
-            recipe.average.update(network, step)
+            recipe.average.update(lanes.network, step)
         # Reading stalls a device that runs ahead of us; there, the end of the epoch tells.
         if loss.device.type == "cpu" and not loss.isfinite():
             raise DivergedError(f"not a finite number in epoch {epoch}, batch {number}")
@@ -137,7 +135,7 @@ def _train_epoch(
 
 
 def train_step(
-    network: nn.Module,
+    lanes: Lanes,
     optimizer: Optimizer,
     images: Tensor,
     labels: Tensor,
@@ -145,13 +143,9 @@ def train_step(
     label_smoothing: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Learn from one batch, images (B, C, H, W); return its logits (B, classes) and its loss."""
-    with autocast(images.device, precision):
-        logits: Tensor = network(images)
-        loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
-    optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
+    logits, loss = lanes.learn(images, labels, precision, label_smoothing)
     optimizer.step()
-    return logits.detach(), loss.detach()
+    return logits, loss
 
 
 @torch.no_grad()
