@@ -13,8 +13,8 @@ from nas_cifar10.data import cifar10
 from nas_cifar10.data.dataset import read
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.errors import MissingInputError, NasError
-from nas_cifar10.networks.cost import cost
-from nas_cifar10.search.setup import batch_size, resolve, training_step
+from nas_cifar10.search.budgets import refusal
+from nas_cifar10.search.setup import batch_size, price, resolve, training_step
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.search_space import SearchSpace
 from nas_cifar10.training.precision import is_out_of_memory, resolve_device
@@ -51,8 +51,14 @@ def dry_run(config: Config, requested_device: str) -> list[tuple[str, str]]:
     ]
     seconds = []
     for name, candidate in zip(("smallest", "largest"), space.extremes(), strict=True):
-        seconds.append(_seconds_an_epoch(config, candidate, data, device, resolved["precision"]))
-        rows.append((name, _describe(candidate, data, seconds[-1])))
+        found, refused = price(candidate, data), _refused(config, candidate, data)
+        told = f"{candidate.architecture}: {found.parameters:,} parameters, {found.macs:,} MACs"
+        if refused is None:
+            taken = _seconds_an_epoch(config, candidate, data, device, resolved["precision"])
+            seconds.append(taken)
+            rows.append((name, f"{told}, about {taken:.3g} s an epoch"))
+        else:
+            rows.append((name, f"{told}, refused: {refused}"))
     epochs = config.search.trials * config.training.epochs
     span = _span(epochs / resolved["workers"], seconds)
     rows.append(("search", f"{span} if nothing is pruned ({epochs:,} epochs)"))
@@ -64,7 +70,7 @@ def _seconds_an_epoch(
     config: Config, candidate: Candidate, data: DataSet, device: torch.device, precision: str
 ) -> float:
     try:
-        step = training_step(config, candidate, data, device)
+        step = training_step(config, candidate, data, device, batch_size(config, candidate))
         step(precision)  # the first step prepares kernels
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
@@ -81,15 +87,16 @@ def _seconds_an_epoch(
     return taken * math.ceil(len(data.split.train) / batch_size(config, candidate))
 
 
-def _describe(candidate: Candidate, data: DataSet, seconds: float) -> str:
-    channels, height, width = (int(size) for size in data.images.shape[1:])
-    price = cost(candidate.architecture, (channels, height, width), len(data.class_names))
-    return (
-        f"{candidate.architecture}: {price.parameters:,} parameters, {price.macs:,} MACs, "
-        f"about {seconds:.3g} s an epoch"
-    )
+def _refused(config: Config, candidate: Candidate, data: DataSet) -> str | None:
+    """Return why a candidate of the space would not be trained, by what is known without timing."""
+    known = config.search.constraints.model_copy(update={"max_latency_ms": None})
+    found = price(candidate, data)
+    return refusal(known, {"parameters": found.parameters, "macs": found.macs})
 
 
 def _span(epochs: float, seconds: list[float]) -> str:
-    low, high = (epochs * value / 60 for value in seconds)
-    return f"between {low:.2g} and {high:.2g} min"
+    """Say how long so many epochs take, by the seconds of the extremes that are not refused."""
+    if not seconds:
+        return "nothing, every candidate is refused"
+    low, high = (epochs * value / 60 for value in (seconds[0], seconds[-1]))
+    return f"between {low:.2g} and {high:.2g} min" if len(seconds) > 1 else f"from {low:.2g} min on"

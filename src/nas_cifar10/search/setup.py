@@ -22,12 +22,14 @@ from nas_cifar10.data.split import DataSet
 from nas_cifar10.errors import CannotCreateError
 from nas_cifar10.networks import latency
 from nas_cifar10.networks.build import build, initialise
+from nas_cifar10.networks.cost import cost
 from nas_cifar10.place import Place
 from nas_cifar10.runs import now, write_json, write_text
 from nas_cifar10.search import identity
 from nas_cifar10.search.executors import InProcess, LocalProcesses, open_executor
 from nas_cifar10.segment import search_pictures
 from nas_cifar10.space.candidate import Candidate
+from nas_cifar10.space.cost import Cost
 from nas_cifar10.space.search_space import SearchSpace
 from nas_cifar10.study import Study
 from nas_cifar10.study_open import create_study, delete_study, find_study
@@ -39,6 +41,8 @@ from nas_cifar10.training.memory import keep_freed_memory
 from nas_cifar10.training.optim import make_optimizer
 
 log = logging.getLogger(__name__)
+
+PROBE_MACS = 10**10  # of one step's forward passes: well below a second
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ def resolve(config: Config, data: DataSet, device: torch.device) -> dict[str, An
     torch.set_num_threads(threads)
     keep_freed_memory()  # the probe times what the search will do
     format_, speedup = precision.resolve_precision(
-        config.training.precision, device, lambda: training_step(config, largest, data, device)
+        config.training.precision, device, lambda: _probe_step(config, largest, data, device)
     )
     limited = config.search.constraints.max_latency_ms is not None
     timed = {"latency": _timed(space, data, device)} if limited else {}
@@ -174,17 +178,32 @@ def batch_size(config: Config, candidate: Candidate) -> int:
     return int(dict(candidate.training).get("batch_size", config.training.batch_size))
 
 
-def training_step(
-    config: Config, candidate: Candidate, data: DataSet, device: torch.device
+def _probe_step(
+    config: Config, largest: Candidate, data: DataSet, device: torch.device
 ) -> Callable[[str], None]:
-    """Return a function that trains a candidate on one batch of noise in a number format."""
+    """Return a `training_step` of seconds: the largest network of a space may be refused itself."""
+    macs = price(largest, data).macs
+    pictures = min(batch_size(config, largest), max(MAX_LANES, PROBE_MACS // macs))
+    return training_step(config, largest, data, device, pictures)
+
+
+def price(candidate: Candidate, data: DataSet) -> Cost:
+    """Return what a candidate costs with these pictures."""
+    channels, height, width = (int(size) for size in data.images.shape[1:])
+    return cost(candidate.architecture, (channels, height, width), len(data.class_names))
+
+
+def training_step(
+    config: Config, candidate: Candidate, data: DataSet, device: torch.device, pictures: int
+) -> Callable[[str], None]:
+    """Return a function that trains a candidate on so much noise in a number format."""
     channels, height, width = (int(size) for size in data.images.shape[1:])
     network = build(candidate.architecture, (channels, height, width), len(data.class_names))
     initialise(network, config.seed, candidate.architecture.initialisation)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
     optimizer = make_optimizer(network, config.training)
     generator = torch.Generator().manual_seed(config.seed)
-    size = (batch_size(config, candidate), channels, height, width)
+    size = (pictures, channels, height, width)
     noise = torch.randint(0, 256, size, dtype=torch.uint8, generator=generator)
     images = normalise(noise.to(device))
     labels = torch.zeros(len(images), dtype=torch.int64, device=device)
