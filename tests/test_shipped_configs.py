@@ -24,7 +24,10 @@ def test_these_configs_are_shipped() -> None:
         "default.yaml",
         "image_folder.yaml",
         "quickstart.yaml",
+        "speed.yaml",
+        "strong.yaml",
         "thorough.yaml",
+        "tiny.yaml",
     ]
 
 
