@@ -147,7 +147,8 @@ def in_words(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         target = definitions[reference.rpartition("/")[2]]
         return "{low, high, log}" if "low" in target["properties"] else "a mapping"
     words = _KINDS[schema["type"]](schema)
-    return f"{words}, {schema['also']}" if "also" in schema else words
+    join = ": " if words == "a list" else ", "
+    return f"{words}{join}{schema['also']}" if "also" in schema else words
 
 
 def _whole_number(schema: Mapping[str, Any]) -> str:
@@ -169,7 +170,7 @@ def _number(schema: Mapping[str, Any]) -> str:
 def _list(schema: Mapping[str, Any]) -> str:
     if "maxItems" in schema:
         return f"a list of {schema['minItems']} to {schema['maxItems']} mappings"
-    return "a list of such values"
+    return "a list" if "also" in schema else "a list of such values"
 
 
 _KINDS: dict[str, Callable[[Mapping[str, Any]], str]] = {

@@ -50,9 +50,9 @@ from nas_cifar10.segment import (
     train_segment,
 )
 from nas_cifar10.study_open import create_study, find_study
+from nas_cifar10.study_ranking import best_of
 from nas_cifar10.training.memory import give_back_memory
 from nas_cifar10.training.optim import OPTIMIZERS
-from nas_cifar10.views import best_of
 
 Tally: TypeAlias = Callable[..., None]  # see chaos/conftest.py
 
@@ -129,7 +129,7 @@ def whole_job(folder: Path, within: AbstractContextManager[None] | None = None) 
         with ready.executor as executor:
             for _ in run_search(ready.study, place.run, executor):
                 pass
-        best = best_of(ready.study.trials(), "accuracy")
+        best = best_of(ready.study.trials(), JOB.search)
         assert best is not None
         for _ in run_retrain(prepare(ready.study, best, JOB, digits(), place.run), resume=True):
             pass

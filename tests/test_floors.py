@@ -22,6 +22,7 @@ FLOORS = [
         "epochs",
         "crash",
         "errors",
+        "fronts",
         "interrupts",
         "place",
         "reading",

@@ -14,10 +14,10 @@ from made_search import (
     search_config,
     timeless,
 )
-from nas_cifar10 import views
 from nas_cifar10.place import Place
 from nas_cifar10.search import driver
 from nas_cifar10.study import Study
+from nas_cifar10.study_ranking import best_of
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +93,8 @@ def test_the_best_is_the_first_complete_trial_with_the_highest_objective(
     }
     assert json.loads(place.run.search.read_text())["best"] == best
     tied = [replace(complete[0], number=3), complete[0]]
-    assert views.best_of(tied, "accuracy") == complete[0]
-    assert views.best_of([], "accuracy") is None
+    assert best_of(tied, study.config.search) == complete[0]
+    assert best_of([], study.config.search) is None
 
 
 def test_another_objective_has_its_own_columns_and_best(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_another_objective_has_its_own_columns_and_best(tmp_path: Path) -> None:
     for row, trial in zip(rows, study.trials(), strict=True):
         assert float(row["validation_macro_f1"]) == trial.epochs[-1].measured.macro_f1
     assert "validation_macro_f1" in timeless(place.run.curves)[0]
-    best = views.best_of(study.trials(), "macro_f1")
+    best = best_of(study.trials(), study.config.search)
     assert best is not None
     assert json.loads(place.run.best.read_text())["trial"] == best.number
 

@@ -153,7 +153,7 @@ def _training_procedure(model: Values, metrics: Values, config: Config) -> str:
         "## Training procedure\n",
         f"- Candidate: trial {origin['trial']} of a search of {search.trials:,}, each of at most "
         f"{settings.epochs:,} epochs; sampler {search.sampler.name}, objective "
-        f"{search.objective.replace('_', ' ')} on validation",
+        f"{' and '.join(search.objectives or [search.objective]).replace('_', ' ')} on validation",
         f"- Trained anew, from drawn weights, on {learnt}: {metrics['epochs']:,} epochs, "
         f"batches of {values['batch_size']:,}, {values['optimizer']}, learning rate "
         f"{values['learning_rate']:.6g}, {origin['precision']}, {metrics['seconds']:,} s",

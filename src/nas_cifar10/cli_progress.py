@@ -32,7 +32,7 @@ class SearchProgress:
         """Start from what the study holds already."""
         self.executor, self.candidates = executor, dict[int, str]()
         self.num_trials, self.epochs = study.config.search.trials, study.config.training.epochs
-        self.objective = study.config.search.objective
+        self.objective = study.config.search.score
         self.best: tuple[float, int] | None = None
         self.trained: dict[int, int] = {}
         self.pace = _Pace(self.num_trials * self.epochs)

@@ -13,6 +13,7 @@ from nas_cifar10.report.write import report as write_report
 from nas_cifar10.runs import read_json
 from nas_cifar10.study import Study
 from nas_cifar10.study_open import open_study
+from nas_cifar10.study_ranking import best_of
 from nas_cifar10.study_rows import Trial
 
 
@@ -39,7 +40,7 @@ def best_trial(study: Study) -> Trial:
         NoTrialCompletedError: there is none.
     """
     trials = study.trials()
-    best = views.best_of(trials, study.config.search.objective)
+    best = best_of(trials, study.config.search)
     if best is None:
         states = sorted({trial.state for trial in trials})
         reasons = sorted({trial.reason for trial in trials if trial.state == "failed"})

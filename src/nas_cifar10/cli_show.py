@@ -18,10 +18,12 @@ from nas_cifar10.place import Place
 from nas_cifar10.runs import is_held
 from nas_cifar10.study import Study
 from nas_cifar10.study_open import open_study
+from nas_cifar10.study_ranking import front_of, ranked, score
 from nas_cifar10.study_rows import Trial
 
 _SECONDS = 1.0  # between two looks at a running search
 _FRAME = 7  # lines of the table that are no trials, and those around it
+_COSTS = {"macs": ("MACs", "{:,}"), "latency_ms": ("latency (ms)", "{:.3f}")}
 _STATES = {"complete": "bold", "pruned": "dim", "failed": "red", "running": "cyan"}
 
 
@@ -59,37 +61,49 @@ def _follow(place: Place, study: Study) -> None:
 
 def _ranked(study: Study, trials: Sequence[Trial]) -> list[Trial]:
     """Return the trials, the best first; those that did not complete by their last epoch."""
-    objective = study.config.search.objective
+    search = study.config.search
 
-    def rank(trial: Trial) -> tuple[bool, float, int]:
-        reached = getattr(trial.epochs[-1].measured, objective) if trial.epochs else -1.0
-        return trial.state != "complete", -reached, trial.number
+    def rank(trial: Trial) -> tuple[float, int]:
+        return -score(trial, search) if trial.epochs else 1.0, trial.number
 
-    return sorted(trials, key=rank)
+    others = (trial for trial in trials if trial.state != "complete")
+    return [*ranked(trials, search), *sorted(others, key=rank)]
 
 
 def _screen(study: Study, trials: Sequence[Trial], most: int | None) -> Group:
-    objective = study.config.search.objective.replace("_", " ")
+    search = study.config.search
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("trial", objective, "epochs", "parameters"):
+    numbers = ["trial", search.score.replace("_", " "), "epochs", "parameters"]
+    for name in [*numbers, *(_COSTS[cost][0] for cost in _more_costs(study))]:
         table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
+    if search.costs:
+        table.add_column("front", no_wrap=True, min_width=len("front"))
     table.add_column("state", no_wrap=True, min_width=len("complete"))
     table.add_column("network", no_wrap=True, overflow="ellipsis")
-    ranked = _ranked(study, trials)
-    for trial in ranked[:most]:
-        table.add_row(*_cells(study, trial), style=_STATES.get(trial.state, ""))
-    left_out = len(ranked[most:]) if most is not None else 0
+    shown, front = _ranked(study, trials), front_of(trials, search) if search.costs else []
+    for trial in shown[:most]:
+        cells = _cells(study, trial, on_front=trial in front)
+        table.add_row(*cells, style=_STATES.get(trial.state, ""))
+    left_out = len(shown[most:]) if most is not None else 0
     below = [Text(f"and {left_out:,} more")] if left_out else []
     return Group(Text(harmless(_total(study, trials))), table, *below)
 
 
-def _cells(study: Study, trial: Trial) -> list[str]:
-    last = trial.epochs[-1].measured if trial.epochs else None
-    reached = f"{getattr(last, study.config.search.objective):.4f}" if last else ""
+def _more_costs(study: Study) -> list[str]:
+    """Return what is minimised and has no column in every table."""
+    return [cost for cost in study.config.search.costs if cost != "parameters"]
+
+
+def _cells(study: Study, trial: Trial, *, on_front: bool) -> list[str]:
+    search = study.config.search
+    reached = f"{score(trial, search):.4f}" if trial.epochs else ""
     epochs = f"{len(trial.epochs)}/{study.config.training.epochs}"
     values = ", ".join(f"{name} {value:.3g}" for name, value in trial.candidate.training)
     network = f"{trial.candidate.architecture}, {values}".replace("_", " ").removesuffix(", ")
-    return [str(trial.number), reached, epochs, f"{trial.parameters:,}", trial.state, network]
+    costs = [_COSTS[cost][1].format(getattr(trial, cost)) for cost in _more_costs(study)]
+    marks = [*costs, "yes" if on_front else ""] if search.costs else []
+    head = [str(trial.number), reached, epochs, f"{trial.parameters:,}", *marks]
+    return [*head, trial.state, network]
 
 
 def _total(study: Study, trials: Sequence[Trial]) -> str:

@@ -246,6 +246,8 @@ class Config(Section):
         values = self.model_dump(mode="json")
         for key in searched_training(self):
             del values["training"][key]
+        if self.search.objectives is not None:  # they say it
+            del values["search"]["objective"]
         return values
 
 

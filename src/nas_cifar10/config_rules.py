@@ -73,6 +73,17 @@ def exhaustive_is_finite(config: Config) -> Iterator[Broken]:
                 )
 
 
+def objectives_agree(config: Config) -> Iterator[Broken]:
+    """`search.objective` is left out, or is the first of `search.objectives`."""
+    one, several = config.search.objective, config.search.objectives
+    if several is not None and "objective" in config.search.model_fields_set and one != several[0]:
+        yield (
+            "search.objective",
+            f"is {one}, while search.objectives begins with {several[0]}; "
+            f"leave out search.objective, or set search.objectives=null",
+        )
+
+
 def test_stays_unread(config: Config) -> Iterator[Broken]:
     """The test set is not both monitored and left unread."""
     if config.retrain.monitor == "test" and not config.retrain.test:
@@ -141,6 +152,7 @@ RULES: Mapping[Rule, tuple[str, ...]] = {
     ),
     kernels_are_not_logarithmic: ("space.kernel_size",),
     exhaustive_is_finite: ("search.sampler", "space.dropout", "space.training"),
+    objectives_agree: ("search.objective", "search.objectives"),
     test_stays_unread: ("retrain.monitor", "retrain.test"),
     baseline_in_space: (
         "search.baseline",

@@ -1,8 +1,8 @@
 """The sections of a config that say how to search and to retrain; knows no other section."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from nas_cifar10.config_candidate import CandidateConfig
 from nas_cifar10.dimensions import (
@@ -13,7 +13,27 @@ from nas_cifar10.dimensions import (
     Minutes,
     Section,
     Work,
+    also,
+    no_repeats,
 )
+
+# From the goals that are minimised to the field of a trial that holds them.
+COST_FIELDS = {"parameters": "parameters", "macs": "macs", "latency": "latency_ms"}
+_GOALS = "accuracy or macro_f1 first, then one or more of parameters, macs and latency"
+
+
+def _a_score_then_costs(goals: tuple[str, ...]) -> tuple[str, ...]:
+    if len(goals) < 2 or goals[0] in COST_FIELDS or not set(goals[1:]) <= COST_FIELDS.keys():
+        raise ValueError(f"must have {_GOALS}")
+    return goals
+
+
+Goals: TypeAlias = Annotated[
+    tuple[Literal["accuracy", "macro_f1", "parameters", "macs", "latency"], ...],
+    Field(strict=False, json_schema_extra=also(_GOALS)),
+    AfterValidator(no_repeats),
+    AfterValidator(_a_score_then_costs),
+]
 
 
 class SamplerConfig(Section):
@@ -62,6 +82,12 @@ class SearchConfig(Section):
     objective: Literal["accuracy", "macro_f1"] = Field(
         "accuracy", description="what is maximised, on validation"
     )
+    objectives: Goals | None = Field(
+        None,
+        description="several goals at once, in place of `search.objective`: the first is "
+        "maximised, the others are minimised, and what no other network beats in all of them is "
+        "the Pareto front; null: one objective",
+    )
     sampler: SamplerConfig = SamplerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     constraints: ConstraintsConfig = ConstraintsConfig()
@@ -77,6 +103,16 @@ class SearchConfig(Section):
     baseline: CandidateConfig | None = Field(
         None, description="a first, fixed candidate of the space"
     )
+
+    @property
+    def score(self) -> str:
+        """What is maximised: accuracy or macro_f1."""
+        return self.objectives[0] if self.objectives else self.objective
+
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """The fields of a trial that are minimised: none where there is one objective."""
+        return tuple(COST_FIELDS[goal] for goal in (self.objectives or ())[1:])
 
 
 class RetrainConfig(Section):

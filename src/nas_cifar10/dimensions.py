@@ -21,7 +21,12 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-def _no_repeats(values: tuple[Any, ...]) -> tuple[Any, ...]:
+def no_repeats(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the values, each of which is there once.
+
+    Raises:
+        ValueError: one is there twice.
+    """
     if len(set(values)) != len(values):
         raise ValueError("must not repeat a value")
     return values
@@ -41,7 +46,7 @@ def _plain_text(value: str) -> str:
     return value
 
 
-def _also(rule: str) -> dict[str, JsonValue]:
+def also(rule: str) -> dict[str, JsonValue]:
     """Put what a validator checks into the schema, for docs/configuration.md."""
     return {"also": rule}
 
@@ -68,7 +73,7 @@ def _count_or_fraction(value: Any) -> str:
 # What these functions return: pydantic puts it into an error's path, users did not.
 FORMS = {"value", "choice", "range", "word", "count", "fraction"}
 
-_PLAIN = _also("not blank, without control characters")
+_PLAIN = also("not blank, without control characters")
 Name: TypeAlias = Annotated[
     str, Field(max_length=200, json_schema_extra=_PLAIN), AfterValidator(_plain_text)
 ]
@@ -81,7 +86,7 @@ Epochs: TypeAlias = Annotated[int, Field(ge=1, le=10_000)]
 Depth: TypeAlias = Annotated[int, Field(ge=1, le=10)]
 Channels: TypeAlias = Annotated[int, Field(ge=1, le=4096)]
 Kernel: TypeAlias = Annotated[
-    int, Field(ge=1, le=31, json_schema_extra=_also("odd")), AfterValidator(_odd)
+    int, Field(ge=1, le=31, json_schema_extra=also("odd")), AfterValidator(_odd)
 ]
 Convolutions: TypeAlias = Annotated[int, Field(ge=1, le=8)]
 Dropout: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
@@ -144,7 +149,7 @@ Words: TypeAlias = Annotated[
     | Annotated[
         tuple[Word, ...],
         Field(strict=False, min_length=1),
-        AfterValidator(_no_repeats),
+        AfterValidator(no_repeats),
         Tag("choice"),
     ],
     Discriminator(_one_or_several),
@@ -153,7 +158,7 @@ Value: TypeAlias = Annotated[Number, Tag("value")]
 Choice: TypeAlias = Annotated[
     tuple[Number, ...],
     Field(strict=False, min_length=1),
-    AfterValidator(_no_repeats),
+    AfterValidator(no_repeats),
     Tag("choice"),
 ]
 _RANGE = Tag("range")

@@ -32,12 +32,13 @@ from nas_cifar10.epochs import Epoch
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.cost import Cost
 from nas_cifar10.space.search_space import Choice, Dimension, IntegerRange, SearchSpace, Value
-from nas_cifar10.study_rows import Clock, Facts, Proposal, Trial
+from nas_cifar10.study_rows import Clock, Facts, Proposal, Trial, WholeLatency
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 FACTS = "nas_cifar10"  # one attribute: a study has all its facts or none
 _CLOCK = "nas_cifar10_clock"
+_LATENCY = "nas_cifar10_latency"
 _STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
 
@@ -92,6 +93,8 @@ class Study:
         with database.read_as_ours(self.name):
             self.facts = Facts.from_json(stored.user_attrs[FACTS])
             self.config = config_file.from_plain(self.facts.config)
+            if len(stored.directions) != 1 + len(self.config.search.costs):
+                raise ValueError("it has not one direction a goal")
         self.space = SearchSpace.from_config(self.config.space)
 
     @property
@@ -105,6 +108,19 @@ class Study:
     @_explained
     def clock(self, clock: Clock) -> None:
         self._stored.study.set_user_attr(_CLOCK, asdict(clock))
+
+    @property
+    @_explained
+    def whole_latency(self) -> WholeLatency | None:
+        """How long the best network takes, where it was timed."""
+        with self.database.read_as_ours(self.name):
+            found = self._stored.study.user_attrs.get(_LATENCY)
+            return None if found is None else WholeLatency.from_json(found)
+
+    @whole_latency.setter
+    @_explained
+    def whole_latency(self, latency: WholeLatency) -> None:
+        self._stored.study.set_user_attr(_LATENCY, asdict(latency))
 
     @_explained
     def replace_config(self, config: dict[str, Any]) -> None:
@@ -123,7 +139,7 @@ class Study:
                 _check(number, frozen, drawn_from)
             rows = [_row(frozen) for frozen in stored]
             for row in rows:
-                row.check()
+                row.check(self.config.search.costs)
             return rows
 
     @_explained
@@ -146,10 +162,12 @@ class Study:
         cost: Cost,
         repeats: int | None,
         excess: Mapping[str, float] | None = None,
+        latency_ms: float | None = None,
     ) -> Trial:
         """Store a proposal as a running trial, in one commit.
 
         Args:
+            latency_ms: Where the study has a table of it.
             excess: By what share its costs exceed each limit there is: the sampler avoids what
                 exceeds one by more than 0.
         """
@@ -160,7 +178,7 @@ class Study:
             "macs": cost.macs,
             "layers": [layer.to_json() for layer in cost.layers],
             "repeats": repeats,
-        }
+        } | ({"latency_ms": latency_ms} if latency_ms is not None else {})
         crash_point("trial.drawn")
         self._stored.add(self.space, proposal.values, attributes, excess)
         crash_point("trial.stored")
@@ -177,7 +195,7 @@ class Study:
         In this order: a process killed in between reports once more, which changes nothing.
         """
         new = epochs[len(trial.epochs) :]
-        self._stored.report(trial.number, new, self.config.search.objective)
+        self._report(self._stored, trial.number, new)
         crash_point("epochs.reported")
         values = [epoch.to_json() for epoch in epochs]
         self._stored.set_attribute(trial.number, "epochs", values)
@@ -193,14 +211,15 @@ class Study:
         Args:
             state: complete, pruned, failed, infeasible or repeated, as people read it.
             as_state: complete, pruned or failed, as the sampler learns from it.
-            value: The objective, where `as_state` is complete.
+            value: What is maximised, where `as_state` is complete.
         """
         self._stored.set_attribute(trial.number, "outcome", {"state": state, "reason": reason})
         crash_point("outcome.stored")
         twin = self._mirror()
-        twin.report(trial.number, trial.epochs, self.config.search.objective)
+        self._report(twin, trial.number, trial.epochs)
+        values = None if value is None else [value, *trial.costs(self.config.search.costs)]
         for book in (self._stored, twin):
-            book.study.tell(trial.number, value, state=_STATES[as_state])
+            book.study.tell(trial.number, values, state=_STATES[as_state])
         crash_point("trial.told")
         return _row(self._stored.study.get_trials(deepcopy=False)[trial.number])
 
@@ -208,16 +227,23 @@ class Study:
     def importances(self) -> dict[str, float]:
         """Return how much each dimension matters (PED-ANOVA, arXiv 2304.10255), largest first.
 
+        For what is maximised; what a network costs follows from its dimensions anyway.
+
         Over complete trials that repeat no other; empty where fewer than two values differ.
         """
         trials = self._stored.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         own = [trial for trial in trials if trial.user_attrs.get("repeats") is None]
-        if len({trial.value for trial in own}) < 2 or not self.space.dimensions:
+        if len({trial.values[0] for trial in own}) < 2 or not self.space.dimensions:
             return {}
         study = optuna.create_study(direction="maximize")
         with self.database.read_as_ours(self.name):
-            study.add_trials(own)
+            study.add_trials(map(_by_score, own))
         return dict(optuna.importance.get_param_importances(study))
+
+    def _report(self, book: "_Book", number: int, epochs: tuple[Epoch, ...]) -> None:
+        """Report epochs to one objective: with several, Optuna holds a report for a mistake."""
+        if not self.config.search.costs:
+            book.report(number, epochs, self.config.search.score)
 
     def _fixed(self, number: int, kind: str, values: dict[str, Value]) -> Proposal:
         self._mirror().add(self.space, values, {})
@@ -235,7 +261,8 @@ class Study:
     def _mirror(self) -> "_Book":
         if self._twin is None:
             storage = optuna.storages.InMemoryStorage()
-            study = optuna.create_study(storage=storage, direction="maximize")
+            directions = self._stored.study.directions
+            study = optuna.create_study(storage=storage, directions=directions)
             with self.database.read_as_ours(self.name):
                 study.add_trials(self._stored.study.get_trials(deepcopy=False))
             self._twin = _Book(study, storage)
@@ -304,6 +331,14 @@ def _check(number: int, frozen: FrozenTrial, drawn_from: dict[str, BaseDistribut
         raise ValueError(f"trial {number} was drawn from another space")
     if not all(math.isfinite(value) for value in frozen.values or ()):
         raise ValueError(f"the value of trial {number} is no finite number")
+
+
+def _by_score(frozen: FrozenTrial) -> FrozenTrial:
+    """Return a complete trial as it would be if there were no second goal."""
+    if len(frozen.values) == 1:
+        return frozen
+    values, distributions = frozen.values[:1], frozen.distributions
+    return create_trial(values=values, params=frozen.params, distributions=distributions)
 
 
 def _row(frozen: FrozenTrial) -> Trial:

@@ -9,6 +9,7 @@ import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.study import StudyDirection
 
+from nas_cifar10 import config_file
 from nas_cifar10.crash import crash_point
 from nas_cifar10.database import Database
 from nas_cifar10.errors import BadDataError, CannotCreateError, ConfigError, MissingInputError
@@ -45,13 +46,21 @@ def create_study(database: Database, name: str, facts: Facts) -> Study:
 def _create(database: Database, name: str, facts: Facts) -> None:
     with database.explained(StorageInternalError):
         storage = open_storage(database)
+        directions = _directions(len(config_file.from_plain(facts.config).search.costs))
         # A study without facts and trials is one whose creation was cut off.
         study = optuna.create_study(
-            storage=storage, study_name=name, direction="maximize", load_if_exists=True
+            storage=storage, study_name=name, directions=directions, load_if_exists=True
         )
+        if study.directions != directions:  # which is kept as it was made
+            optuna.delete_study(study_name=name, storage=storage)
+            study = optuna.create_study(storage=storage, study_name=name, directions=directions)
         study.set_user_attr(FACTS, asdict(facts))
         storage.remove_session()
         storage.engine.dispose()
+
+
+def _directions(num_costs: int) -> list[StudyDirection]:
+    return [StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * num_costs]
 
 
 def find_study(database: Database, name: str | None) -> Study | None:
@@ -77,7 +86,8 @@ def find_study(database: Database, name: str | None) -> Study | None:
             return None
         with database.read_as_ours(name):
             study = optuna.load_study(storage=storage, study_name=name)
-            attributes, maximised = study.user_attrs, study.directions == [StudyDirection.MAXIMIZE]
+            attributes, given = study.user_attrs, study.directions
+            maximised = given == _directions(len(given) - 1)
             empty = not attributes and not study.get_trials(deepcopy=False)
         if FACTS in attributes and maximised:
             return Study(database, study, storage)

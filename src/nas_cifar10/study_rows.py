@@ -3,7 +3,7 @@
 What is read back is checked: a database is a file like any other, and anybody can send one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -15,6 +15,7 @@ from nas_cifar10.space.cost import Layer
 from nas_cifar10.space.search_space import Value
 
 Count: TypeAlias = Annotated[int, Field(ge=0)]
+Milliseconds: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Threads: TypeAlias = Annotated[int, Field(ge=1, le=1024)]
 State: TypeAlias = Literal["running", "complete", "pruned", "failed", "infeasible", "repeated"]
 Kind: TypeAlias = Literal["random", "model_based", "baseline"]
@@ -84,6 +85,24 @@ class Clock:
 
 
 @dataclass(frozen=True)
+class WholeLatency:
+    """How long the best network takes for one picture: timed whole, and by the table of parts."""
+
+    trial: Count
+    table: Milliseconds
+    measured: Milliseconds
+
+    @classmethod
+    def from_json(cls, values: Any) -> "WholeLatency":
+        """Read what was stored.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        return _WHOLE.validate_python(values)
+
+
+@dataclass(frozen=True)
 class Trial:
     """One trial as a plain row.
 
@@ -92,6 +111,7 @@ class Trial:
         reason: Why it failed, or which trial it repeats.
         kind: random (drawn without a model), model_based or baseline.
         repeats: The number of an earlier trial with the same candidate.
+        latency_ms: By the study's table of parts, where it has one.
     """
 
     number: int
@@ -105,6 +125,7 @@ class Trial:
     repeats: Count | None
     epochs: tuple[Epoch, ...]
     started_at: str
+    latency_ms: Milliseconds | None = None
 
     @classmethod
     def from_attributes(
@@ -128,10 +149,15 @@ class Trial:
                 "candidate": Candidate.from_json(stored["candidate"]),
                 "epochs": in_order(stored.get("epochs", ())),
                 "started_at": started_at,
+                "latency_ms": stored.get("latency_ms"),
             }
         )
 
-    def check(self) -> None:
+    def costs(self, fields: Sequence[str]) -> tuple[float, ...]:
+        """Return what is minimised, by the names of `SearchConfig.costs`."""
+        return tuple(getattr(self, field) for field in fields)
+
+    def check(self, costs: Sequence[str] = ()) -> None:
         """Check what whoever reads a study relies on.
 
         Raises:
@@ -143,6 +169,8 @@ class Trial:
             raise ValueError(f"trial {self.number} has an epoch that was not measured")
         if self.state == "complete" and not self.epochs:
             raise ValueError(f"trial {self.number} is complete without an epoch")
+        if None in self.costs(costs):
+            raise ValueError(f"trial {self.number} has no latency, which is a goal")
 
 
 @dataclass(frozen=True)
@@ -156,4 +184,5 @@ class Proposal:
 
 
 _CLOCK = TypeAdapter(Clock)
+_WHOLE = TypeAdapter(WholeLatency)
 _TRIAL = TypeAdapter(Trial)

@@ -5,10 +5,12 @@ They are views: written again from the study at any time, by the search and by t
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from nas_cifar10.runs import RunFolder, write_csv, write_json
 from nas_cifar10.study import Study
+from nas_cifar10.study_ranking import best_of, front_of
 from nas_cifar10.study_rows import Trial
 
 _TRIAL_COLUMNS = (
@@ -45,28 +47,27 @@ def write(study: Study, trials: Sequence[Trial], run: RunFolder, *, final: bool)
     write_csv(run.curves, [*_CURVE_COLUMNS, *f1, "epoch_seconds"], curves)
     write_json(run.search, totals(study, trials, study.importances() if final else {}))
     write_json(run.data, study.facts.data)
-    best = best_of(trials, study.config.search.objective)
+    best = best_of(trials, study.config.search)
     if best is not None:
         write_json(run.best, describe(best))
 
 
 def trial_table(study: Study, trials: Sequence[Trial]) -> tuple[list[str], list[dict[str, Any]]]:
     """Return the columns of trials.csv, and a row for each trial."""
-    columns = [*_TRIAL_COLUMNS, *study.space.dimensions, *_f1(study), "train_seconds", "started_at"]
-    rows = [_trial_row(study, trial, trials) for trial in trials]
+    search = study.config.search
+    several = ["pareto", *(["latency_ms"] if "latency_ms" in search.costs else [])]
+    goals = [*_f1(study), *(several if search.costs else [])]
+    columns = [*_TRIAL_COLUMNS, *study.space.dimensions, *goals, "train_seconds", "started_at"]
+    front = {t.number for t in front_of(trials, search)} if search.costs else set[int]()
+    rows = [
+        _trial_row(study, trial, trials) | {"pareto": int(trial.number in front)}
+        for trial in trials
+    ]
     return columns, [{name: row.get(name) for name in columns} for row in rows]
 
 
 def _f1(study: Study) -> list[str]:
-    return ["validation_macro_f1"] if study.config.search.objective == "macro_f1" else []
-
-
-def best_of(trials: Sequence[Trial], objective: str) -> Trial | None:
-    """Return the complete trial with the highest objective; of equals, the first."""
-    complete = [trial for trial in trials if trial.state == "complete"]
-    if not complete:
-        return None
-    return max(complete, key=lambda t: (getattr(t.epochs[-1].measured, objective), -t.number))
+    return ["validation_macro_f1"] if study.config.search.score == "macro_f1" else []
 
 
 def describe(trial: Trial) -> dict[str, Any]:
@@ -85,7 +86,7 @@ def totals(study: Study, trials: Sequence[Trial], importances: dict[str, float])
     states = Counter[str](trial.state for trial in trials)
     kinds = Counter[str](trial.kind for trial in trials)
     config, clock = study.config, study.clock
-    best = best_of(trials, config.search.objective)
+    best = best_of(trials, config.search)
     baseline = next((trial for trial in trials if trial.kind == "baseline"), None)
     names = ("complete", "pruned", "failed", "infeasible", "repeated")
     return {
@@ -104,7 +105,20 @@ def totals(study: Study, trials: Sequence[Trial], importances: dict[str, float])
         "network": [layer.to_json() for layer in best.layers] if best else [],
         "best": describe(best) if best else None,
         "baseline": describe(baseline) if baseline else None,
-    }
+    } | _several(study, trials)
+
+
+def _several(study: Study, trials: Sequence[Trial]) -> dict[str, Any]:
+    """Return the Pareto front, where there are several objectives, and the time of the best."""
+    found, search = dict[str, Any](), study.config.search
+    if search.costs:
+        f1 = "validation_macro_f1" if search.score == "macro_f1" else None
+        keys = ("trial", "validation_accuracy", f1, "parameters", "macs")
+        rows = (_trial_row(study, trial, trials) for trial in front_of(trials, search))
+        wanted = [*filter(None, keys), *(["latency_ms"] if "latency_ms" in search.costs else [])]
+        found["front"] = [{key: row[key] for key in wanted} for row in rows]
+    timed = study.whole_latency
+    return found | ({"latency_ms": asdict(timed)} if timed is not None else {})
 
 
 def _trial_row(study: Study, trial: Trial, trials: Sequence[Trial]) -> dict[str, Any]:
@@ -120,6 +134,7 @@ def _trial_row(study: Study, trial: Trial, trials: Sequence[Trial]) -> dict[str,
         "epochs": len(trial.epochs),
         "parameters": trial.parameters,
         "macs": trial.macs,
+        "latency_ms": trial.latency_ms,
         "fingerprint": trial.candidate.fingerprint(),
         **study.space.used_values(trial.candidate),
         "train_seconds": round(sum(epoch.seconds for epoch in trial.epochs), 3),

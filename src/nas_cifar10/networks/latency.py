@@ -129,7 +129,8 @@ def _check(number: float) -> None:
     if number > MAX_PARTS:
         raise ConfigError(
             f"search.constraints.max_latency_ms: each distinct block and picture size is timed "
-            f"once, at most {MAX_PARTS:,}, and this space has more; give lists of fewer values"
+            f"once (for latency in search.objectives too), at most {MAX_PARTS:,}, and this space "
+            f"has more; give lists of fewer values"
         )
 
 

@@ -53,8 +53,19 @@ class Facts:
     @property
     def objective(self) -> str:
         """What the search maximises, in words."""
-        f1 = self.config is not None and self.config.search.objective == "macro_f1"
+        f1 = self.config is not None and self.config.search.score == "macro_f1"
         return "macro F1" if f1 else "accuracy"
+
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """The fields of a trial that the search minimises; none where it has one objective."""
+        return self.config.search.costs if self.config else ()
+
+    @property
+    def front(self) -> tuple[Trial, ...]:
+        """The complete trials that no other beats in all that is sought, the cheapest first."""
+        found = [trial for trial in self.complete if trial.pareto]
+        return tuple(sorted(found, key=lambda trial: (_costs(trial, self.costs), trial.number)))
 
     @property
     def num_requested(self) -> int:
@@ -71,9 +82,15 @@ class Facts:
 
     @property
     def best(self) -> Trial | None:
-        """The complete trial with the highest objective; of equals, the first."""
-        ranked = sorted(self.complete, key=lambda trial: (-_objective(trial), trial.number))
-        return ranked[0] if ranked else None
+        """The complete trial with the highest objective; of equals, the cheapest, then the first.
+
+        What is cheap counts only where the search looks for it.
+        """
+
+        def order(trial: Trial) -> tuple[float, ...]:
+            return -_objective(trial), *_costs(trial, self.costs), trial.number
+
+        return min(self.complete, key=order, default=None)
 
     def best_so_far(self) -> list[tuple[int, float]]:
         """Return each complete trial that beat all before it, with its objective."""
@@ -92,6 +109,10 @@ class Facts:
     def dimensions(self) -> Mapping[str, Dimension]:
         """What was searched, by name; empty where the config is missing."""
         return self.space.dimensions if self.space else {}
+
+
+def _costs(trial: Trial, fields: tuple[str, ...]) -> tuple[float, ...]:
+    return tuple(getattr(trial, field) for field in fields)
 
 
 def _objective(trial: Trial) -> float:

@@ -36,7 +36,8 @@ Part = TypeVar("Part")
 Row = dict[str, str]
 
 _COLUMNS = ("state", "reason", "kind", "validation_accuracy", "epochs", "parameters", "macs")
-_OTHER = {"trial", "fingerprint", "worker", "validation_macro_f1", *_COLUMNS}
+_OF_SEVERAL_GOALS = ("latency_ms", "pareto")
+_OTHER = {"trial", "fingerprint", "worker", "validation_macro_f1", *_COLUMNS, *_OF_SEVERAL_GOALS}
 _CLOCK = ("_seconds", "_at", "_ms")
 
 # What reading a file raises when it holds something else than it should.
@@ -63,7 +64,7 @@ def gather(run: RunFolder) -> Facts:
         BadDataError: a file is there and does not hold what it should.
     """
     config = _part(run.config, config_file.load)
-    objective = f"validation_{config.search.objective if config else 'accuracy'}"
+    objective = f"validation_{config.search.score if config else 'accuracy'}"
     dimensions = SearchSpace.from_config(config.space).dimensions if config else {}
     return Facts(
         folder=run.root,
@@ -131,6 +132,7 @@ def _trial(row: Row, objective: str, dimensions: Mapping[str, Dimension]) -> dic
     searched = [key for key in row if key not in _OTHER and not key.endswith(_CLOCK)]
     return {
         **given,
+        **{key: row[key] for key in _OF_SEVERAL_GOALS if row.get(key)},
         "number": row["trial"],
         "reason": row["reason"],
         "objective": row[objective] or None,

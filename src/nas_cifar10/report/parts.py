@@ -16,6 +16,7 @@ Numbers: TypeAlias = npt.NDArray[np.float64]
 Count: TypeAlias = Annotated[int, Field(ge=0)]
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
+Time: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 State: TypeAlias = Literal["complete", "pruned", "failed", "infeasible", "repeated", "running"]
 Kind: TypeAlias = Literal["random", "model_based", "baseline"]
 
@@ -147,8 +148,38 @@ class Found:
 
 
 @checked(frozen=True)
+class OnFront:
+    """A trial that no other beats in all that was sought."""
+
+    trial: Count
+    validation_accuracy: Share
+    parameters: Count
+    macs: Count
+    latency_ms: Time | None = None
+
+
+@checked(frozen=True)
+class WholeLatency:
+    """How long the best network takes for one picture: timed whole, and by the table of parts."""
+
+    trial: Count
+    table: Time
+    measured: Time
+
+    @property
+    def error(self) -> float:
+        """By what share of the measured time the table is above it."""
+        return self.table / self.measured - 1 if self.measured else 0.0
+
+
+@checked(frozen=True)
 class Search:
-    """What search.json holds."""
+    """What search.json holds.
+
+    Args:
+        front: The most accurate first; empty where there is one objective.
+        latency_ms: Where the search had a table of latencies.
+    """
 
     trials: TrialCounts
     epochs: EpochCounts
@@ -158,6 +189,8 @@ class Search:
     network: tuple[ReadLayer, ...]
     best: Found | None
     baseline: Found | None
+    front: tuple[OnFront, ...] = ()
+    latency_ms: WholeLatency | None = None
 
 
 @checked(frozen=True)
@@ -166,6 +199,7 @@ class Trial:
 
     Args:
         objective: What the search maximises, at the trial's last epoch.
+        pareto: Whether it is on the front; where there is one objective, none is.
         values: The searched values its network depends on.
     """
 
@@ -179,6 +213,8 @@ class Trial:
     parameters: Count | None
     macs: Count | None
     values: dict[str, Finite]
+    latency_ms: Time | None = None
+    pareto: bool = False
 
 
 @dataclass(frozen=True)

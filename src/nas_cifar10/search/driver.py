@@ -21,6 +21,7 @@ from nas_cifar10.runs import RunFolder, write_atomic
 from nas_cifar10.search.budgets import excess, refusal
 from nas_cifar10.search.executors import Executor
 from nas_cifar10.search.schedules import make_schedule
+from nas_cifar10.search.whole import time_best
 from nas_cifar10.segment import (
     SEARCH,
     Failed,
@@ -63,6 +64,7 @@ def run_search(study: Study, run: RunFolder, executor: Executor) -> Generator[Tr
             yield trial
             if seconds() > recorded + _VIEWS_EVERY_SECONDS:
                 recorded = record(None, final=False)
+        time_best(study, driver.trials)
         finished = True
     finally:
         at_end = "time" if len(driver.trials) < study.config.search.trials else None
@@ -78,7 +80,10 @@ class _Driver:
         self.limits = study.config.search.constraints
         self.trials = study.trials()
         self.reports = {t.number: [self._objective(e) for e in t.epochs] for t in self.trials}
-        self.schedule = make_schedule(self.config)
+        self.schedule = make_schedule(self.config, self._minimised)
+
+    def _minimised(self, number: int) -> tuple[float, ...]:
+        return self.trials[number].costs(self.config.search.costs)
 
     def steps(self) -> Iterator[Trial]:
         for trial in self.trials:
@@ -118,8 +123,9 @@ class _Driver:
         same = [t.number for t in self.trials if t.candidate == proposal.candidate]
         measured = [n for n in same if self.trials[n].state not in _UNMEASURED]
         original = next((n for n in measured if self.trials[n].repeats is None), None)
-        over = excess(self.limits, self._costs(architecture, price.parameters, price.macs))
-        trial = self.study.add(proposal, price, original, over)
+        costs = self._costs(architecture, price.parameters, price.macs)
+        over, latency = excess(self.limits, costs), costs.get("latency_ms")
+        trial = self.study.add(proposal, price, original, over, latency)
         self.trials.append(trial)
         return trial
 
@@ -176,7 +182,7 @@ class _Driver:
         return self._end(trial, "pruned", f"not promoted at epoch {stop}", None)
 
     def _objective(self, epoch: Epoch) -> float:
-        return float(getattr(epoch.measured, self.config.search.objective))
+        return float(getattr(epoch.measured, self.config.search.score))
 
     def _end(
         self, trial: Trial, state: str, reason: str, value: float | None, as_state: str = ""

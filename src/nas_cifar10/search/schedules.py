@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nas_cifar10.config import Config
+from nas_cifar10.fronts import fronts
 
 Reports = Mapping[int, Sequence[float]]
+Costs = Callable[[int], Sequence[float]]
 
 
 class Schedule(Protocol):
@@ -20,6 +22,9 @@ class Schedule(Protocol):
 
     def decision_epochs(self, trial: int) -> tuple[int, ...]:
         """Return the epochs at which this trial waits for a decision, the last one the maximum."""
+
+    def rivals(self, trial: int, epoch: int, reports: Reports) -> list[int]:
+        """Return the others that a trial is compared with at a rung."""
 
     def goes_on(self, trial: int, epoch: int, reports: Reports) -> bool:
         """Decide at an epoch below the maximum.
@@ -38,6 +43,10 @@ class NoSchedule:
     def decision_epochs(self, trial: int) -> tuple[int, ...]:
         """Return the maximum alone."""
         return (self.max_epochs,)
+
+    def rivals(self, trial: int, epoch: int, reports: Reports) -> list[int]:
+        """None."""
+        return []
 
     def goes_on(self, trial: int, epoch: int, reports: Reports) -> bool:
         """Always."""
@@ -67,16 +76,21 @@ class Hyperband:
 
     def goes_on(self, trial: int, epoch: int, reports: Reports) -> bool:
         """Compare with the earlier trials of the bracket at the same rung."""
-        bracket, value = self.bracket(trial), reports[trial][epoch - 1]
-        earlier = [
-            values[epoch - 1]
-            for other, values in reports.items()
-            if other < trial and len(values) >= epoch and self.bracket(other) == bracket
-        ]
+        value = reports[trial][epoch - 1]
+        earlier = [reports[other][epoch - 1] for other in self.rivals(trial, epoch, reports)]
         ranked = sorted([*earlier, value], reverse=True)
         # The first few have no rung to fill: each goes on if it is the best so far.
         last = max(len(ranked) // self.reduction_factor, 1) - 1
         return value >= ranked[last]
+
+    def rivals(self, trial: int, epoch: int, reports: Reports) -> list[int]:
+        """Return the earlier trials of the bracket that came so far."""
+        bracket = self.bracket(trial)
+        return [
+            other
+            for other, values in reports.items()
+            if other < trial and len(values) >= epoch and self.bracket(other) == bracket
+        ]
 
     def bracket(self, trial: int) -> int:
         """Return the trial's bracket: 0 prunes earliest."""
@@ -120,14 +134,52 @@ class Halving:
 
     def goes_on(self, trial: int, epoch: int, reports: Reports) -> bool:
         """Compare with all of the cohort that came to this rung; of equals, the first is best."""
-        first = trial - trial % self.cohort
-        here = [
-            other
-            for other in range(first, first + self.cohort)
-            if len(reports.get(other, ())) >= epoch
-        ]
+        here = sorted([trial, *self.rivals(trial, epoch, reports)])
         ranked = sorted(here, key=lambda other: -reports[other][epoch - 1])
         return trial in ranked[: max(len(here) // self.reduction_factor, 1)]
+
+    def rivals(self, trial: int, epoch: int, reports: Reports) -> list[int]:
+        """Return the others of the cohort that came so far."""
+        first = trial - trial % self.cohort
+        return [
+            other
+            for other in range(first, first + self.cohort)
+            if other != trial and len(reports.get(other, ())) >= epoch
+        ]
+
+
+@dataclass(frozen=True)
+class ByFronts:
+    """The rungs and rivals of another schedule, where trials have several goals.
+
+    A trial that no rival beats in every goal goes on, however many there are: what is ended can
+    be on no front. Where those are fewer than 1 / reduction_factor of all that are compared, the
+    next fronts fill the rest up, of each the most accurate first (non-dominated sorting, Deb et
+    al., 2002). What a trial costs is known before it trains, so only one of its goals moves.
+
+    Args:
+        costs: What is minimised of a trial, by its number.
+    """
+
+    rungs: Schedule
+    reduction_factor: int
+    costs: Costs
+
+    def decision_epochs(self, trial: int) -> tuple[int, ...]:
+        """Return those of the other schedule."""
+        return self.rungs.decision_epochs(trial)
+
+    def rivals(self, trial: int, epoch: int, reports: Reports) -> list[int]:
+        """Return those of the other schedule."""
+        return self.rungs.rivals(trial, epoch, reports)
+
+    def goes_on(self, trial: int, epoch: int, reports: Reports) -> bool:
+        """Compare by fronts."""
+        here = [trial, *self.rivals(trial, epoch, reports)]
+        first, *others = fronts({n: (reports[n][epoch - 1], *self.costs(n)) for n in here})
+        room = max(len(here) // self.reduction_factor - len(first), 0)
+        next_best = [number for front in others for number in front]
+        return trial in first or trial in next_best[:room]
 
 
 SCHEDULES: dict[str, Callable[[Config], Schedule]] = {
@@ -141,6 +193,13 @@ SCHEDULES: dict[str, Callable[[Config], Schedule]] = {
 }
 
 
-def make_schedule(config: Config) -> Schedule:
-    """Return the schedule a config names."""
-    return SCHEDULES[config.search.schedule.name](config)
+def make_schedule(config: Config, costs: Costs = lambda trial: ()) -> Schedule:
+    """Return the schedule a config names.
+
+    Args:
+        costs: What is minimised of a trial, where `search.objectives` names anything.
+    """
+    settings = config.search.schedule
+    rungs = SCHEDULES[settings.name](config)
+    several = bool(config.search.costs)
+    return ByFronts(rungs, settings.reduction_factor, costs) if several else rungs

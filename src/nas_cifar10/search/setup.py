@@ -146,7 +146,8 @@ def resolve(config: Config, data: DataSet, device: torch.device) -> dict[str, An
         config.training.precision, device, lambda: _probe_step(config, largest, data, device)
     )
     limited = config.search.constraints.max_latency_ms is not None
-    timed = {"latency": _timed(space, data, device)} if limited else {}
+    wanted = limited or "latency_ms" in config.search.costs
+    timed = {"latency": _timed(space, data, device)} if wanted else {}
     return {
         "device": device.type,
         "processor": precision.processor(),

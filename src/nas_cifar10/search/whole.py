@@ -1,0 +1,31 @@
+"""The best network timed whole, beside what the table of its parts says; knows no limit."""
+
+from collections.abc import Sequence
+
+import torch
+
+from nas_cifar10.networks.build import build
+from nas_cifar10.networks.latency import latency_ms, measure
+from nas_cifar10.study import Study
+from nas_cifar10.study_ranking import best_of
+from nas_cifar10.study_rows import Trial, WholeLatency
+from nas_cifar10.training.precision import stored_device
+
+
+def time_best(study: Study, trials: Sequence[Trial]) -> None:
+    """Time the best network as the table's parts were, and store it; only once a network.
+
+    It is called when all trials have ended, so that the device is as idle as it was for the table.
+    Nothing is decided by it. Where the study has no table, nothing is timed.
+    """
+    resolved, best = study.facts.resolved, best_of(trials, study.config.search)
+    timed, known = resolved.get("latency"), study.whole_latency
+    if timed is None or best is None or (known is not None and known.trial == best.number):
+        return
+    channels, height, width = study.facts.data["shape"]
+    shape, architecture = (channels, height, width), best.candidate.architecture
+    torch.set_num_threads(resolved["threads"])
+    network = build(architecture, shape, len(study.facts.data["class_names"]))
+    measured = measure(network, shape, stored_device(resolved["device"]))
+    table = latency_ms(timed["parts_ms"], architecture, shape)
+    study.whole_latency = WholeLatency(best.number, round(table, 6), round(measured, 6))
