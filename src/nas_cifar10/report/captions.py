@@ -32,6 +32,17 @@ def search(facts: Facts) -> str:
     return f"{num_trials(facts)}; {facts.objective} on validation.\n{run(facts)}"
 
 
+def front(facts: Facts) -> str:
+    """Return what a point on the front has over the others."""
+    several = len(facts.costs) > 1
+    return (
+        f"{counted(len(facts.front), 'trial')} of the {len(facts.complete):,} that completed "
+        f"{'is' if len(facts.front) == 1 else 'are'} on the front: no other complete trial is "
+        f"better in one goal and no worse in {'the others' if several else 'the other'}. "
+        f"A pruned trial stands at its last epoch."
+    )
+
+
 def retrain(facts: Facts) -> str:
     """Return the caption of a figure of the retrain's epochs: on what, and what was monitored."""
     assert facts.history is not None

@@ -3,6 +3,7 @@
 from nas_cifar10.report.captions import counted
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.figures_search import FEW
+from nas_cifar10.report.parts import WholeLatency
 
 
 def of(facts: Facts) -> list[str]:
@@ -26,12 +27,31 @@ def _of_the_search(facts: Facts) -> list[str]:
             "The validation accuracy chose this network among "
             f"{counted(counts.ended, 'trial')}, so it flatters it; test accuracy does not."
         )
+    if facts.search.front:
+        told.append(
+            "The Pareto front is one of validation accuracies after "
+            f"{_epochs(facts)}, one seed each: neighbours on it may change places when retrained."
+        )
+    if facts.search.latency_ms is not None:
+        told.append(_latency(facts.search.latency_ms))
     if counts.pruned:
         told.append(
             f"{counted(counts.pruned, 'trial')} ended early and stand at their last epoch; some "
             "might have overtaken the others later."
         )
     return told
+
+
+def _epochs(facts: Facts) -> str:
+    return counted(facts.config.training.epochs, "epoch") if facts.config else "few epochs"
+
+
+def _latency(timed: WholeLatency) -> str:
+    return (
+        "Candidates' latencies are sums of parts timed alone; "
+        f"timed whole, trial {timed.trial} takes {timed.measured:.3g} ms where the sum is "
+        f"{timed.table:.3g} ms. They hold for this machine, one picture at a time."
+    )
 
 
 def _of_the_measurement(facts: Facts) -> list[str]:

@@ -10,7 +10,13 @@ from matplotlib.figure import Figure
 
 from nas_cifar10 import interrupts
 from nas_cifar10.errors import CannotCreateError
-from nas_cifar10.report import figures_data, figures_model, figures_search, figures_space
+from nas_cifar10.report import (
+    figures_data,
+    figures_front,
+    figures_model,
+    figures_search,
+    figures_space,
+)
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.runs import write_atomic
 
@@ -31,6 +37,8 @@ FIGURES: dict[str, Draw] = {
     "confusion_matrix": figures_model.confusion_matrix,
 }
 
+OF_SEVERAL_GOALS: dict[str, Draw] = {"pareto_front": figures_front.pareto_front}
+
 _DOTS_AN_INCH = 150
 
 
@@ -46,7 +54,7 @@ def draw(facts: Facts, folder: Path) -> tuple[dict[str, bytes], dict[str, str]]:
     drawn, left_out = {}, {}
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # a user's matplotlibrc does not change what a run looks like
-        for name, make in FIGURES.items():
+        for name, make in (FIGURES | (OF_SEVERAL_GOALS if facts.costs else {})).items():
             interrupts.check()
             path, figure = folder / f"{name}.png", make(facts)
             if isinstance(figure, str):

@@ -66,6 +66,7 @@ def gather(run: RunFolder) -> Facts:
     config = _part(run.config, config_file.load)
     objective = f"validation_{config.search.score if config else 'accuracy'}"
     dimensions = SearchSpace.from_config(config.space).dimensions if config else {}
+    costs = config.search.costs if config else ()
     return Facts(
         folder=run.root,
         config=config,
@@ -73,7 +74,7 @@ def gather(run: RunFolder) -> Facts:
         data=_part(run.data, lambda path: _json(path, Data)),
         samples=_part(run.pictures, _samples),
         search=_part(run.search, lambda path: _json(path, Search)),
-        trials=_part(run.trials, lambda path: _trials(path, objective, dimensions)),
+        trials=_part(run.trials, lambda path: _priced(_trials(path, objective, dimensions), costs)),
         curves=_part(run.curves, lambda path: _curves(path, objective)),
         history=_part(run.retrain.history, _history),
         metrics=_part(run.retrain.metrics, _metrics),
@@ -125,6 +126,15 @@ def _trials(path: Path, objective: str, dimensions: Mapping[str, Dimension]) -> 
             if not min(ends) <= value <= max(ends):
                 raise ValueError(f"trial {trial.number}: {name} {value:g} is not in the space")
     return tuple(sorted(trials, key=lambda trial: trial.number))
+
+
+def _priced(trials: tuple[Trial, ...], costs: tuple[str, ...]) -> tuple[Trial, ...]:
+    """Check that what is complete has the costs that were minimised."""
+    for trial in trials:
+        for cost in costs if trial.state == "complete" else ():
+            if getattr(trial, cost) is None:
+                raise ValueError(f"trial {trial.number}: {cost} is missing")
+    return trials
 
 
 def _trial(row: Row, objective: str, dimensions: Mapping[str, Dimension]) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from nas_cifar10.report.captions import counted
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.ink import rounded
-from nas_cifar10.report.parts import Found, Metrics
-from nas_cifar10.report.summary import describe, duration, macs_of
+from nas_cifar10.report.parts import Found, Metrics, Search, WholeLatency
+from nas_cifar10.report.summary import cost_of, describe, duration, latency, macs_of
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,22 @@ def sentence(facts: Facts) -> str:
     if best is None:
         return f"{tried}; none is complete yet."
     reached = f"gets {percent(best.validation_accuracy or 0)} of the validation pictures right"
-    return f"{tried}; the best, {describe(best.candidate)}, {reached}.{_retrained(facts, best)}"
+    which = "the most accurate" if facts.costs else "the best"
+    found = f"{tried}; {which}, {describe(best.candidate)}, {reached}."
+    return f"{found}{_on_front(facts, facts.search)}{_retrained(facts, best)}"
+
+
+def _on_front(facts: Facts, search: Search) -> str:
+    if not search.front or not facts.costs:
+        return ""
+    if len(search.front) == 1:
+        return " It is alone on the Pareto front: no other complete trial is ahead in any goal."
+    cost = facts.costs[0]
+    cheapest = min(search.front, key=lambda found: float(getattr(found, cost)))
+    return (
+        f" {len(search.front):,} trials are on the Pareto front, down to "
+        f"{cost_of(cost, getattr(cheapest, cost))} with {percent(cheapest.validation_accuracy)}."
+    )
 
 
 def _retrained(facts: Facts, best: Found) -> str:
@@ -69,6 +84,8 @@ def numbers(facts: Facts) -> list[Number]:
         size = Number("parameters", f"{cost.parameters:,}", f"{place}.parameters")
         work = Number("MACs", macs, f"{place}.macs", "multiply-accumulates a picture")
         found += [size, work]
+    if facts.search is not None and facts.search.latency_ms is not None:
+        found.append(_latency(facts.search.latency_ms))
     return found + _time(facts)
 
 
@@ -85,6 +102,13 @@ def _test(metrics: Metrics) -> Number:
     part = str(metrics.part)
     value = percent(metrics.scores.accuracy)
     return Number(f"{part} accuracy", value, f"metrics.{part}.accuracy", note)
+
+
+def _latency(timed: WholeLatency) -> Number:
+    note = latency(timed).partition("; ")[2]
+    value = f"{timed.measured:.3g} ms"
+    said = f"trial {timed.trial}, one picture at a time, median; {note}"
+    return Number("latency", value, "search.latency_ms.measured", said)
 
 
 def _time(facts: Facts) -> list[Number]:

@@ -12,7 +12,7 @@ from PIL import Image
 from plotly.offline import get_plotlyjs
 
 from nas_cifar10 import interrupts
-from nas_cifar10.report import charts_model, charts_search, sections, still
+from nas_cifar10.report import charts_front, charts_model, charts_search, sections, still
 from nas_cifar10.report.charts import Chart
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.pictures import album
@@ -53,6 +53,7 @@ def page(facts: Facts, stills: Mapping[str, bytes]) -> str:
 def _charts(facts: Facts) -> dict[str, Chart | str | list[Chart]]:
     """Return every chart by the place it has on the page, or why there is none."""
     return {
+        "fronts": charts_front.fronts(facts),
         "history": charts_search.history(facts),
         "learning": charts_search.learning(facts),
         "importance": charts_search.importance(facts),

@@ -156,6 +156,13 @@ class OnFront:
     parameters: Count
     macs: Count
     latency_ms: Time | None = None
+    validation_macro_f1: Share | None = None
+
+    @property
+    def score(self) -> float:
+        """What was maximised."""
+        f1 = self.validation_macro_f1
+        return self.validation_accuracy if f1 is None else f1
 
 
 @checked(frozen=True)
