@@ -23,6 +23,7 @@ def test_these_configs_are_shipped() -> None:
     assert [path.name for path in CONFIGS] == [
         "default.yaml",
         "image_folder.yaml",
+        "pareto.yaml",
         "quickstart.yaml",
         "speed.yaml",
         "strong.yaml",

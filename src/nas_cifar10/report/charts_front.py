@@ -1,6 +1,6 @@
 """What the search reached against what it costs, and the Pareto front, as interactive charts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,18 @@ from nas_cifar10.report.charts import (
 )
 from nas_cifar10.report.charts_search import told
 from nas_cifar10.report.facts import Facts
-from nas_cifar10.report.figures_front import CostAxis, cost_axes, measured, staircase
-from nas_cifar10.report.ink import rounded
+from nas_cifar10.report.figures_front import (
+    CostAxis,
+    cost_axes,
+    measured,
+    name_of,
+    named,
+    staircase,
+)
 from nas_cifar10.report.parts import Trial
+from nas_cifar10.report.summary import cost_of
 
-_MOST_NAMES = 12
+_WIDE, _HIGH = 6.0, 2.6  # inches that a narrow chart has for its dots, about
 
 
 def fronts(facts: Facts) -> list[Chart]:
@@ -48,11 +55,7 @@ def _front(facts: Facts, axis: CostAxis) -> Chart:
         axes["xaxis"] |= {"type": "log", "dtick": "D2" if _decades(axis, complete) < 2 else 1}
     if axis.field != "latency_ms":
         axes["xaxis"] |= {"exponentformat": "SI", "tickformat": "~s"}
-    title = (
-        f"What is had for how many {axis.name}"
-        if axis.field != "latency_ms"
-        else ("What is had for which latency")
-    )
+    title = f"What is had for which {axis.name}"
     caption = captions.front(facts)
     traces = [trace for trace in traces if trace["x"]]
     return Chart(f"front-{axis.field}", title, caption, traces, axes, "pareto_front", 420)
@@ -67,7 +70,7 @@ def _dots(
     facts: Facts, axis: CostAxis, name: str, trials: Sequence[Trial], marker: dict[str, Any]
 ) -> Trace:
     x, y = [axis.of(t) for t in trials], [t.objective or 0 for t in trials]
-    costs = [[f"{each.name} {each.said(each.of(t))}" for each in cost_axes(facts)] for t in trials]
+    costs = [[cost_of(cost, getattr(t, cost)) for cost in facts.costs] for t in trials]
     texts = ["<br>".join([told(facts, t), *said]) for t, said in zip(trials, costs, strict=True)]
     return points(name, x, y, texts, marker=marker)
 
@@ -84,18 +87,19 @@ def _line(facts: Facts, axis: CostAxis, everybody: Sequence[Trial]) -> list[Trac
 
 
 def _names(facts: Facts, axis: CostAxis, everybody: Sequence[Trial]) -> list[dict[str, Any]]:
-    """Return the names of the front's ends, and of what lies between where there are few."""
-    front = facts.front if len(facts.front) <= _MOST_NAMES else (facts.front[0], facts.front[-1])
-    is_log = axis.is_log(everybody)
-    look = {"showarrow": False, "xanchor": "right", "yanchor": "bottom", "yshift": 5, "xshift": 2}
-    font = {"size": 12, "color": INK}
+    """Return the names of as many of the front's trials as a narrow page has room for."""
+    scale = np.log10 if axis.is_log(everybody) else float  # plotly places names so
+    x = {trial.number: float(scale(axis.of(trial))) for trial in everybody}
+    y = {trial.number: trial.objective or 0.0 for trial in everybody}
+    places = {t.number: (_WIDE * _share(x, t), _HIGH * _share(y, t)) for t in facts.front}
     return [
-        {
-            "x": float(np.log10(axis.of(t))) if is_log else axis.of(t),  # plotly's way
-            "y": t.objective,
-            "text": f"{rounded(t.objective or 0)}, trial {t.number}",
-            "font": font,
-            **look,
-        }
-        for t in front
+        {"x": x[trial.number], "y": y[trial.number], "text": name_of(trial)}
+        | {"xanchor": side, "xshift": -3 if side == "right" else 3, "yanchor": "bottom"}
+        | {"showarrow": False, "yshift": 4, "font": {"size": 12, "color": INK}}
+        for trial, side in named(facts.front, places)
     ]
+
+
+def _share(values: Mapping[int, float], trial: Trial) -> float:
+    low, high = min(values.values()), max(values.values())
+    return (values[trial.number] - low) / ((high - low) or 1.0)

@@ -1,6 +1,6 @@
 """What the search reached against what it costs, and the Pareto front, as ink."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from nas_cifar10.report.parts import Trial
 from nas_cifar10.report.summary import macs_of
 
 _WIDE = 8.0  # times: from this ratio of the dearest to the cheapest on, the axis is logarithmic
-_MOST_LABELS = 12
+_LETTER, _LINE, _DOT = 0.082, 0.17, 0.05  # inches: of a name's letters, its height, half a dot
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class CostAxis:
         return float(getattr(trial, self.field))
 
     def said(self, value: float) -> str:
-        """Return a value in a few characters, with its unit."""
+        """Return a value in a few characters."""
         if self.field == "latency_ms":
-            return f"{value:.3g} ms"
+            return f"{value:.3g}"
         return macs_of(round(value)).removesuffix("MACs").strip()
 
     def is_log(self, trials: Sequence[Trial]) -> bool:
@@ -85,22 +85,20 @@ def pareto_front(facts: Facts) -> Figure | str:
         return "no trial is complete yet"
     axes_of = cost_axes(facts)
     caption = f"{captions.front(facts)}\n{captions.search(facts)}"
-    figure = page(f"What is had for what it costs: {goals(facts)}", caption, *_size(len(axes_of)))
+    size = _size(len(axes_of))
+    figure = page(f"What is had for what it costs: {goals(facts)}", caption, *size)
     panels = figure.subplots(1, len(axes_of), sharey=True, squeeze=False)[0]
     for axes, axis in zip(panels, axes_of, strict=True):
         first = axes is panels[0]
-        _panel(plain(axes, axis.title, f"validation {facts.objective}" if first else ""), axis)
+        plain(axes, axis.title, f"validation {facts.objective}" if first else "")
         _draw(axes, axis, facts, pruned, complete)
+        _labels(axes, axis, facts, (size[0] / len(axes_of) - 0.8, 3.0))
     key(figure, _entries(pruned, [trial for trial in complete if not trial.pareto]))
     return figure
 
 
 def _size(num: int) -> tuple[float, float]:
     return {1: 8.0, 2: 11.0}.get(num, 14.0), 5.4
-
-
-def _panel(axes: Axes, axis: CostAxis) -> None:
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: axis.said(value)))
 
 
 def _draw(
@@ -111,6 +109,7 @@ def _draw(
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0), numticks=9))
         axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: axis.said(value)))
     size = float(np.clip(4000 / len(everybody), 8, 44))
     rest = [trial for trial in complete if not trial.pareto]
     _dots(axes, axis, pruned, s=size, facecolors="white", edgecolors=MUTED, zorder=2)
@@ -121,7 +120,6 @@ def _draw(
         right = axes.get_xlim()[1]
         axes.step([*x, right], [*y, y[-1]], where="post", color=ORANGE, linewidth=1.8, zorder=4)
         axes.set_xlim(right=right)
-    _labels(axes, axis, facts)
 
 
 def _dots(axes: Axes, axis: CostAxis, trials: Sequence[Trial], **look: Any) -> None:
@@ -129,34 +127,63 @@ def _dots(axes: Axes, axis: CostAxis, trials: Sequence[Trial], **look: Any) -> N
         axes.scatter([axis.of(t) for t in trials], [t.objective or 0.0 for t in trials], **look)
 
 
-def _labels(axes: Axes, axis: CostAxis, facts: Facts) -> None:
-    """Name the front's trials, the most accurate and the cheapest first, as far as there is room.
-
-    Above the front there is nothing, so names stand up and to the left of their points.
-    """
+def _labels(axes: Axes, axis: CostAxis, facts: Facts, inches: tuple[float, float]) -> None:
+    """Name trials of the front; above it there is nothing, so names stand up and to the left."""
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.1 * (high - low))
-    front, taken = list(facts.front), list[tuple[float, float]]()
-    for trial in [*front[-1:], *front[:1], *reversed(front[1:-1])]:
-        assert trial.objective is not None
-        x, y = axes.transData.transform((axis.of(trial), trial.objective))
-        across, up = x / axes.bbox.width, y / axes.bbox.height
-        if any(abs(across - a) < 0.17 and abs(up - u) < 0.055 for a, u in taken):
-            continue
-        taken.append((across, up))
-        left = (x - axes.bbox.x0) / axes.bbox.width < 0.2
+    places = {}
+    for trial in facts.front:
+        at = axes.transLimits.transform(axes.transScale.transform(_point(axis, trial)))
+        places[trial.number] = float(at[0]) * inches[0], float(at[1]) * inches[1]
+    for trial, side in named(facts.front, places):
         axes.annotate(
-            f"{rounded(trial.objective)}, trial {trial.number}",
-            (axis.of(trial), trial.objective),
-            xytext=(-2 if left else 0, 8),
+            name_of(trial),
+            _point(axis, trial),
+            xytext=(-4 if side == "left" else 4, 6),
             textcoords="offset points",
-            ha="left" if left else "right",
+            ha=side,
             fontsize=NOTE,
             color=INK,
             zorder=6,
         )
-        if len(taken) == _MOST_LABELS:
-            return
+
+
+def _point(axis: CostAxis, trial: Trial) -> tuple[float, float]:
+    return axis.of(trial), trial.objective or 0.0
+
+
+def name_of(trial: Trial) -> str:
+    """Return `0.713, trial 12`."""
+    return f"{rounded(trial.objective or 0.0)}, trial {trial.number}"
+
+
+def named(
+    front: Sequence[Trial], places: Mapping[int, tuple[float, float]]
+) -> list[tuple[Trial, str]]:
+    """Return which trials of a front have room for a name, and at which end it begins.
+
+    The most accurate and the cheapest come first, then the rest, the more accurate before.
+
+    Args:
+        places: Where their dots are, in inches from the lower left.
+    """
+    found: list[tuple[Trial, str]] = []
+    taken = [(x - _DOT, x + _DOT, y - _DOT, y + _DOT) for x, y in places.values()]
+    for trial in [*front[-1:], *(front[:1] if len(front) > 1 else ()), *reversed(front[1:-1])]:
+        x, y = places[trial.number]
+        width = len(name_of(trial)) * _LETTER
+        side = "left" if x < width else "right"
+        ends = (x, x + width) if side == "left" else (x - width, x)
+        box = (*ends, y + _DOT, y + _DOT + _LINE)
+        if not any(_overlap(box, other) for other in taken):
+            taken.append(box)
+            found.append((trial, side))
+    return found
+
+
+def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:
+    across = one[0] < other[1] and other[0] < one[1]
+    return across and one[2] < other[3] and other[2] < one[3]
 
 
 def _entries(pruned: list[Trial], rest: list[Trial]) -> list[tuple[str, dict[str, Any]]]:
