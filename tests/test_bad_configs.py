@@ -293,6 +293,16 @@ TOGETHER: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
             ),
         ),
     ),
+    "objectives_agree": (
+        (
+            "search.objective",
+            ("search.objective=macro_f1", "search.objectives=[accuracy, macs]"),
+        ),
+        (
+            "search.objective",
+            ("search={objective: accuracy, objectives: [macro_f1, latency]}",),
+        ),
+    ),
     "test_stays_unread": (
         ("retrain.monitor", ("retrain.test=false",)),
         ("retrain.monitor", ("retrain={test: false, monitor: test}",)),

@@ -54,6 +54,8 @@ def test_every_rule_between_keys_is_on_the_page() -> None:
 WORDS = {
     "search.trials": "whole number, 1 to 1,000,000,000",
     "search.objective": "one of accuracy, macro_f1",
+    "search.objectives": "a list: accuracy or macro_f1 first, then one or more of parameters, macs "
+    "and latency; or null",
     "search.workers": "auto; or whole number, 1 to 1,024",
     "training.threads": "auto; or whole number, 1 to 1,024",
     "training.learning_rate": "number above 0, up to 100",

@@ -70,6 +70,7 @@ IDENTITY = {
     "training.threads",
     "search.cohort",
     "search.objective",
+    "search.objectives",
     "search.sampler.name",
     "search.sampler.startup_trials",
     "search.schedule.name",
