@@ -80,7 +80,7 @@ def objectives_agree(config: Config) -> Iterator[Broken]:
         yield (
             "search.objective",
             f"is {one}, while search.objectives begins with {several[0]}; "
-            f"leave out search.objective, or set search.objectives=null",
+            f"leave out search.objective, or set search.objective={several[0]}",
         )
 
 

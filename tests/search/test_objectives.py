@@ -23,6 +23,7 @@ from made_search import (
 )
 from made_search import pictures as digits_pictures
 from made_study import made_config, no_waiting
+from nas_cifar10.cli_show import show
 from nas_cifar10.errors import StateError
 from nas_cifar10.report.write import report
 from nas_cifar10.runs import RunFolder, read_json
@@ -35,6 +36,7 @@ from nas_cifar10.study_rows import Trial
 
 BOTH = "search.objectives=[accuracy, macs]"
 HALVING = ("search.schedule.name=halving", "search.cohort=4", "search.trials=12")
+HEAD = ["trial", "accuracy", "epochs", "parameters", "MACs", "front", "state", "network"]
 QUICK = ("training.epochs=1", "search.schedule.name=none")
 
 
@@ -66,7 +68,7 @@ def test_the_front_is_what_brute_force_says(pareto: tuple[Study, Any]) -> None:
     expected = brute_force(trials, "macs")
     adds_up(found)
     assert {point["trial"] for point in found["front"]} == expected
-    assert {t.number for t in trials if t.state == "complete"} > expected
+    assert {t.number for t in trials if t.state == "complete"} >= expected
     assert {int(r["trial"]) for r in timeless(place.run.trials) if r["pareto"] == "1"} == expected
     accuracies = [point["validation_accuracy"] for point in found["front"]]
     assert accuracies == sorted(accuracies, reverse=True)
@@ -179,7 +181,8 @@ def test_a_study_made_before_a_key_existed_goes_on(tmp_path: Path, key: str) -> 
     study.replace_config(older)
     resumed = take_up(place).study
     go(resumed, place)
-    assert [trial.state for trial in resumed.trials()] == ["complete"] * 3
+    assert {trial.state for trial in resumed.trials()} <= {"complete", "repeated"}
+    assert len(resumed.trials()) == 3
     assert key in reopen(place).facts.config["search"]
 
 
@@ -191,7 +194,9 @@ def test_other_goals_are_another_study(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("complete", [0, 1, 2])
-def test_report_and_table_survive_few_complete_trials(tmp_path: Path, complete: int) -> None:
+def test_report_and_table_survive_few_complete_trials(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], complete: int
+) -> None:
     config = search_config(BOTH, *QUICK, "search.trials=2", "search.cohort=1")
     place = place_in(tmp_path)
     study = begin(config, place).study
@@ -201,7 +206,12 @@ def test_report_and_table_survive_few_complete_trials(tmp_path: Path, complete: 
     assert ("pareto_front" in left_out) == (complete == 0)
     assert (place.run.figures / "pareto_front.png").exists() == (complete > 0)
     assert ('data-chart="front-macs"' in place.run.page.read_text()) == (complete > 0)
-    assert {trial.number for trial in facts.front} == brute_force(study.trials(), "macs")
+    front = brute_force(study.trials(), "macs")
+    assert {trial.number for trial in facts.front} == front
+    show(place, as_json=False)
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert lines[0].split() == HEAD
+    assert {int(line.split()[0]) for line in lines if " yes " in line} == front
 
 
 def search_at_once(folder: Path, *overrides: str) -> tuple[Study, RunFolder]:
