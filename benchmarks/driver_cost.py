@@ -27,11 +27,12 @@ from nas_cifar10.database import Database
 from nas_cifar10.epochs import Epoch, Scores
 from nas_cifar10.runs import RunFolder
 from nas_cifar10.search import driver
-from nas_cifar10.segment import Segment, Trained, packed
+from nas_cifar10.segment import Segment, Trained, identity
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.study import Study, distributions
 from nas_cifar10.study_open import create_study, open_study
 from nas_cifar10.study_rows import Facts
+from nas_cifar10.training.checkpoint import packed
 
 WEIGHTS = {"all": torch.zeros(3 * 154_506)}  # with two moments each, of 64-64-64, kernels 5-3-5
 IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # 10,000 trials are stored there
@@ -68,7 +69,7 @@ class AtOnce:
         started = time.perf_counter()
         segment = self.tasks.popleft()
         epochs = made_epochs(segment.candidate, segment.stop)
-        result = Trained(epochs, packed(segment, epochs, network=WEIGHTS))
+        result = Trained(epochs, packed(identity(segment), epochs, network=WEIGHTS))
         self.seconds += time.perf_counter() - started
         return segment.trial, result
 

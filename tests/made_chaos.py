@@ -40,17 +40,10 @@ from nas_cifar10.retrain import prepare, run_retrain
 from nas_cifar10.runs import disk_error, locked
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.search.executors import InProcess, LocalProcesses, Train
-from nas_cifar10.segment import (
-    Pictures,
-    Segment,
-    Trained,
-    epochs_in,
-    load_state,
-    packed,
-    train_segment,
-)
+from nas_cifar10.segment import Pictures, Segment, Trained, identity, train_segment
 from nas_cifar10.study_open import create_study, find_study
 from nas_cifar10.study_ranking import best_of
+from nas_cifar10.training.checkpoint import epochs_in, load_state, packed
 from nas_cifar10.training.memory import give_back_memory
 from nas_cifar10.training.optim import OPTIMIZERS
 
@@ -81,7 +74,7 @@ def made_up(
     network = build(segment.candidate.architecture, pictures.shape, pictures.num_classes)
     optimizer = OPTIMIZERS["adam"](network.parameters(), 0.001)
     state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
-    return Trained(tuple(done), packed(segment, done, **state))
+    return Trained(tuple(done), packed(identity(segment), done, **state))
 
 
 at_once = functools.partial(made_up, milliseconds=0)

@@ -13,8 +13,9 @@ from nas_cifar10.data.loader import normalise
 from nas_cifar10.epochs import Epoch
 from nas_cifar10.errors import BadDataError
 from nas_cifar10.networks.whitening import whitening_filters
-from nas_cifar10.segment import SEARCH, Segment, Trained, load_state, train_segment, weights
+from nas_cifar10.segment import SEARCH, Segment, Trained, train_segment
 from nas_cifar10.space.candidate import Architecture, Block, Candidate
+from nas_cifar10.training.checkpoint import load_state, weights
 
 EVERYTHING = (
     "training.optimizer=muon",

@@ -28,8 +28,9 @@ from nas_cifar10.model import probabilities, read_model
 from nas_cifar10.networks.build import build
 from nas_cifar10.retrain import Job
 from nas_cifar10.runs import RetrainFolder, read_csv, read_json
-from nas_cifar10.segment import Failed, weights
+from nas_cifar10.segment import Failed
 from nas_cifar10.space.candidate import Candidate
+from nas_cifar10.training.checkpoint import weights
 
 
 @pytest.fixture(scope="module")

@@ -12,18 +12,9 @@ from made_search import pictures
 from made_study import made_config
 from nas_cifar10.epochs import Epoch
 from nas_cifar10.errors import BadDataError
-from nas_cifar10.segment import (
-    RETRAIN,
-    SEARCH,
-    Failed,
-    Segment,
-    Trained,
-    load_state,
-    merged,
-    train_segment,
-    weights,
-)
+from nas_cifar10.segment import RETRAIN, SEARCH, Failed, Segment, Trained, merged, train_segment
 from nas_cifar10.space.candidate import Architecture, Block, Candidate
+from nas_cifar10.training.checkpoint import load_state, weights
 from nas_cifar10.training.engine import evaluate
 from nas_cifar10.training.optim import OPTIMIZERS
 

@@ -43,13 +43,12 @@ from nas_cifar10.segment import (
     Segment,
     belongs,
     epochs_before,
-    load_state,
     train_segment,
-    weights,
 )
 from nas_cifar10.study import Study
 from nas_cifar10.study_rows import Trial
 from nas_cifar10.training import metrics
+from nas_cifar10.training.checkpoint import load_state, weights
 from nas_cifar10.training.memory import keep_freed_memory
 from nas_cifar10.training.precision import stored_device
 

@@ -5,10 +5,8 @@ draws at random follows from (seed, stream, trial, epoch), so a checkpoint betwe
 all the state there is, and any number of segments equals one.
 """
 
-import hashlib
-import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,18 +19,18 @@ from nas_cifar10.config import TrainingConfig
 from nas_cifar10.data.augment import training_batches
 from nas_cifar10.data.loader import Part, batches, normalise
 from nas_cifar10.data.split import DataSet
-from nas_cifar10.epochs import Epoch, Scores, in_order
+from nas_cifar10.epochs import Epoch, Scores
 from nas_cifar10.errors import BadDataError
 from nas_cifar10.networks.build import build, initialise
 from nas_cifar10.networks.whitening import whiten
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.training import metrics
 from nas_cifar10.training.average import Average
+from nas_cifar10.training.checkpoint import epochs_in, load_state, packed
 from nas_cifar10.training.engine import DivergedError, Outputs, Recipe, evaluate, train_epochs
 from nas_cifar10.training.optim import check_groups, check_moments, make_optimizer
 from nas_cifar10.training.precision import is_out_of_memory
 from nas_cifar10.training.rates import RATES
-from nas_cifar10.training.saved import load_saved
 
 SEARCH, RETRAIN, RETRAIN_TRAIN_ONLY = 0, 1, 2
 # Epochs count from 1, so 0 is free to seed what an epoch does not change: the first weights, and
@@ -164,7 +162,7 @@ def train_segment(
             learner.recipe,
         ):
             done.append(_measure(segment, learner.measured, pictures, epoch, outputs))
-        return Trained(tuple(done), packed(segment, done, **learner.state()))
+        return Trained(tuple(done), packed(identity(segment), done, **learner.state()))
     except DivergedError as error:
         return Failed(f"diverged: {error}", tuple(done))
     except (MemoryError, RuntimeError) as error:
@@ -259,29 +257,6 @@ def _scores(outputs: Outputs, with_auc: bool) -> Scores:
     return Scores(outputs.loss, outputs.accuracy, f1, auc)
 
 
-def packed(segment: Segment, done: Sequence[Epoch], **state: dict[str, Any]) -> bytes:
-    """Return the SHA-256 of the rest, then everything training goes on from."""
-    content = io.BytesIO()
-    epochs = [epoch.to_json() for epoch in done]
-    torch.save({"belongs_to": _identity(segment), "epochs": epochs, **state}, content)
-    return hashlib.sha256(content.getvalue()).digest() + content.getvalue()
-
-
-def load_state(checkpoint: bytes) -> dict[str, Any]:
-    """Return what `train_segment` saved.
-
-    Raises:
-        BadDataError: it is damaged.
-    """
-    digest, content = checkpoint[:32], checkpoint[32:]
-    if hashlib.sha256(content).digest() != digest:
-        raise BadDataError("checkpoint: damaged, its checksum differs")
-    state = load_saved(content, "checkpoint")
-    if not isinstance(state, dict) or not state.keys() >= {"belongs_to", "epochs"}:
-        raise BadDataError("checkpoint: damaged, it is no checkpoint")
-    return state
-
-
 def _restore(segment: Segment, checkpoint: bytes, learner: _Learner) -> list[Epoch]:
     state = load_state(checkpoint)
     if not belongs(segment, state):
@@ -318,15 +293,11 @@ def epochs_before(
 
 def belongs(segment: Segment, state: dict[str, Any]) -> bool:
     """Say whether a checkpoint's content was saved by a segment of the same trial."""
-    return bool(state["belongs_to"] == _identity(segment))
+    return bool(state["belongs_to"] == identity(segment))
 
 
-def epochs_in(state: dict[str, Any]) -> list[Epoch]:
-    """Return the epochs a checkpoint's content stands after."""
-    return list(in_order(state["epochs"]))
-
-
-def _identity(segment: Segment) -> str:
+def identity(segment: Segment) -> str:
+    """Return what a checkpoint must have been saved under for this segment to go on from it."""
     training = merged(segment)
     endless = {"epochs"} if training.schedule == "constant" else set()
     words = (
@@ -339,10 +310,3 @@ def _identity(segment: Segment) -> str:
         segment.precision,
     )
     return " ".join(map(str, words))
-
-
-def weights(checkpoint: bytes) -> dict[str, Tensor]:
-    """Return the state_dict of the network that is measured, on the CPU, contiguous."""
-    state = load_state(checkpoint)
-    found: dict[str, Tensor] = state.get("average", state["network"])
-    return {name: tensor.contiguous() for name, tensor in found.items()}

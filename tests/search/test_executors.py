@@ -23,8 +23,9 @@ from nas_cifar10.search.executors import (
     LocalProcesses,
     open_executor,
 )
-from nas_cifar10.segment import SEARCH, Failed, Segment, Trained, train_segment, weights
+from nas_cifar10.segment import SEARCH, Failed, Segment, Trained, train_segment
 from nas_cifar10.space.candidate import Architecture, Block, Candidate
+from nas_cifar10.training.checkpoint import weights
 
 CPU = torch.device("cpu")
 
