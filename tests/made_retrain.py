@@ -6,7 +6,8 @@ from made_search import digits
 from made_study import ask, finish, made_config, made_study, no_waiting
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.epochs import Epoch
-from nas_cifar10.retrain import Job, prepare, run_retrain
+from nas_cifar10.retrain import prepare, run_retrain
+from nas_cifar10.retrain_job import Job
 from nas_cifar10.runs import RunFolder
 
 

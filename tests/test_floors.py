@@ -39,7 +39,7 @@ FLOORS = [
     {"__main__"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-SPLIT_ROOMS = ("cli", "study")
+SPLIT_ROOMS = ("cli", "retrain", "study")
 
 FILES = sorted((SRC / PACKAGE).rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
@@ -57,6 +57,8 @@ WRITTEN = {name: path for name, path in MODULES.items() if path.name != "__init_
 
 def room_of(module: str) -> str:
     first = module.partition(".")[0]
+    if first in FLOOR_OF:
+        return first
     return next((room for room in SPLIT_ROOMS if first.startswith(f"{room}_")), first)
 
 

@@ -20,13 +20,13 @@ from sklearn.metrics import (
 
 from made_retrain import go, made_job
 from made_search import digits
-from nas_cifar10 import retrain, runs
+from nas_cifar10 import retrain, retrain_measure, runs
 from nas_cifar10.data.loader import Part, batches
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.errors import BadDataError, NasError
 from nas_cifar10.model import probabilities, read_model
 from nas_cifar10.networks.build import build
-from nas_cifar10.retrain import Job
+from nas_cifar10.retrain_job import Job
 from nas_cifar10.runs import RetrainFolder, read_csv, read_json
 from nas_cifar10.segment import Failed
 from nas_cifar10.space.candidate import Candidate
@@ -272,7 +272,7 @@ def test_a_model_file_that_cannot_be_read_back_is_noticed(
     def spoiling(path: Path, content: bytes) -> None:
         runs.write_atomic(path, content[:length] if path == job.folder.model else content)
 
-    monkeypatch.setattr(retrain, "write_atomic", spoiling)
+    monkeypatch.setattr(retrain_measure, "write_atomic", spoiling)
     with pytest.raises(BadDataError, match=r"model\.pt: damaged"):
         go(job)
     assert not job.folder.metrics.exists()

@@ -326,6 +326,7 @@ def test_run_files_have_the_names_of_the_design(tmp_path: Path) -> None:
     assert {path.name for path in vars(run.retrain).values()} == {
         "retrain",
         "summary.json",
+        "top.json",
         "checkpoint.pt",
         "model.pt",
         "model.json",

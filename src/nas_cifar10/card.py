@@ -154,13 +154,24 @@ def _training_procedure(model: Values, metrics: Values, config: Config) -> str:
         f"- Candidate: trial {origin['trial']} of a search of {search.trials:,}, each of at most "
         f"{settings.epochs:,} epochs; sampler {search.sampler.name}, objective "
         f"{' and '.join(search.objectives or [search.objective]).replace('_', ' ')} on validation",
-        f"- Trained anew, from drawn weights, on {learnt}: {metrics['epochs']:,} epochs, "
+        f"- Trained {_beginning(origin)}, on {learnt}: {metrics['epochs']:,} epochs, "
         f"batches of {values['batch_size']:,}, {values['optimizer']}, learning rate "
         f"{values['learning_rate']:.6g}, {origin['precision']}, {metrics['seconds']:,} s",
         f"- At the end, on the pictures it learnt from: accuracy "
         f"{_percent(metrics['train']['accuracy'])}, loss {metrics['train']['loss']:.4f}",
     ]
     return "\n".join(rows) + "\n"
+
+
+def _beginning(origin: Values) -> str:
+    start, frozen = origin.get("start"), origin["retrain"].get("freeze", 0)
+    if start is None:
+        return "anew, from drawn weights"
+    kept = (
+        f", of which the first {frozen} blocks and the stem stayed as they were" if frozen else ""
+    )
+    words = ", ".join(f"{escaped(key)} {escaped(value)}" for key, value in start.items())
+    return f"from the weights of another model ({words}), with a new last layer{kept}"
 
 
 def _evaluation(metrics: Values, part: str | None, data: Values) -> str:
@@ -185,6 +196,7 @@ def _evaluation(metrics: Values, part: str | None, data: Values) -> str:
                 ("macro F1", f"{scores['macro_f1']:.4f}"),
                 ("macro AUC, one against the rest", "none" if auc is None else f"{auc:.4f}"),
                 ("loss (cross-entropy, nats)", f"{scores['loss']:.4f}"),
+                *_views(metrics.get("test_views")),
             ],
         ),
         "",
@@ -197,6 +209,15 @@ def _evaluation(metrics: Values, part: str | None, data: Values) -> str:
         ),
     ]
     return "\n".join(rows) + "\n"
+
+
+def _views(found: Values | None) -> list[tuple[str, str]]:
+    if found is None:
+        return []
+    low, high = found["accuracy_ci95"]
+    name = f"mean of {found['number']} views ({found['views'].replace('_', ' ')})"
+    interval = f"{_percent(low)} to {_percent(high)}"
+    return [(f"accuracy, {name}", f"{_percent(found['accuracy'])} ({interval})")]
 
 
 _SCORES = ("precision", "recall", "f1")

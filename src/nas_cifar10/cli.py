@@ -51,6 +51,9 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="say more on stde
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress on stderr")]
 Port = Annotated[int, typer.Option("--port", help="where to listen; 0: any free port")]
 TopK = Annotated[int | None, typer.Option("--top-k", metavar="K", help="classes to show [3]")]
+TopTrials = Annotated[
+    int | None, typer.Option("--top-k", metavar="K", help="the K best trials, not one alone")
+]
 TrialNumber = Annotated[int | None, typer.Option("--trial", help="this trial, not the best")]
 
 
@@ -154,11 +157,16 @@ def retrain(
     study: StudyName = None,
     run_dir: RunDir = None,
     trial: TrialNumber = None,
+    top_k: TopTrials = None,
     overrides: Overrides = None,
     resume: Resume = False,
     as_json: Json = False,
 ) -> None:
     """Train the best candidate on train + validation, and measure it on test."""
+    if trial is not None and top_k is not None:
+        raise ConfigError("--trial and --top-k: name one of the two")
+    if top_k is not None and top_k < 1:
+        raise ConfigError(f"--top-k: must be at least 1, got {top_k}")
     from nas_cifar10 import cli_place
 
     place = cli_place.locate(run_dir, study_db, study)
@@ -166,7 +174,7 @@ def retrain(
         from nas_cifar10 import cli_train
 
         request = cli_train.RetrainRequest(
-            "retrain", place, trial, tuple(overrides or ()), resume, loudness=0
+            "retrain", place, trial, top_k or 1, tuple(overrides or ()), resume, loudness=0
         )
         cli_train.retrain(request, as_json=as_json)
 

@@ -13,7 +13,7 @@ from nas_cifar10.report.write import report as write_report
 from nas_cifar10.runs import read_json
 from nas_cifar10.study import Study
 from nas_cifar10.study_open import open_study
-from nas_cifar10.study_ranking import best_of
+from nas_cifar10.study_ranking import ranked
 from nas_cifar10.study_rows import Trial
 
 
@@ -33,19 +33,19 @@ def report(place: Place, *, as_json: bool) -> None:
         print_table(summary(facts), place.run)
 
 
-def best_trial(study: Study) -> Trial:
-    """Return the best complete trial.
+def best_trials(study: Study) -> list[Trial]:
+    """Return the complete trials, the best first.
 
     Raises:
         NoTrialCompletedError: there is none.
     """
     trials = study.trials()
-    best = best_of(trials, study.config.search)
-    if best is None:
+    found = ranked(trials, study.config.search)
+    if not found:
         states = sorted({trial.state for trial in trials})
         reasons = sorted({trial.reason for trial in trials if trial.state == "failed"})
         raise NoTrialCompletedError(
             f"no trial of study {study.name!r} completed ({len(trials)} asked: "
             f"{', '.join(states) or 'none'}{'; ' if reasons else ''}{'; '.join(reasons[:3])})"
         )
-    return best
+    return found

@@ -12,7 +12,7 @@ from pathlib import Path
 from nas_cifar10 import cli_output, config_file, interrupts
 from nas_cifar10.cli_output import Screen, print_table
 from nas_cifar10.cli_progress import RetrainProgress, SearchProgress
-from nas_cifar10.cli_report import best_trial, report
+from nas_cifar10.cli_report import best_trials, report
 from nas_cifar10.config import Config
 from nas_cifar10.data.dataset import read, read_again
 from nas_cifar10.data.describe import describe
@@ -25,7 +25,9 @@ from nas_cifar10.errors import (
 )
 from nas_cifar10.interrupts import Interrupted
 from nas_cifar10.place import Place
-from nas_cifar10.retrain import prepare, run_retrain
+from nas_cifar10.report.captions import counted
+from nas_cifar10.retrain import beside, compare, prepare, run_retrain
+from nas_cifar10.retrain_start import source_of
 from nas_cifar10.runs import RunFolder, cannot_write, read_json
 from nas_cifar10.search import identity
 from nas_cifar10.search.driver import run_search
@@ -59,6 +61,7 @@ class RetrainRequest:
     command: str
     place: Place
     trial: int | None
+    top_k: int
     overrides: tuple[str, ...]
     resume: bool
     loudness: int
@@ -75,8 +78,10 @@ def search(request: SearchRequest) -> None:
 
 def run(request: SearchRequest) -> None:
     """Search, retrain and report. The caller holds the run."""
+    if request.config is not None:
+        source_of(request.config.retrain)  # what is missing is missed before an hour's search
     place, data = request.place, _search(request)
-    _retrain(RetrainRequest("run", place, None, (), request.resume, request.loudness), data)
+    _retrain(RetrainRequest("run", place, None, 1, (), request.resume, request.loudness), data)
     report(place, as_json=request.as_json)
 
 
@@ -141,17 +146,17 @@ def _search(request: SearchRequest) -> DataSet:
             with progress.screen, closing(events):
                 for trial in events:
                     progress.show(trial)
-        best_trial(ready.study)
+        best_trials(ready.study)
     return ready.data
 
 
 def _retrain(request: RetrainRequest, data: DataSet | None) -> None:
     """Retrain; `data` are the study's pictures where they are in memory already."""
-    place, number = request.place, request.trial
+    place = request.place
     study = open_study(place.database, place.study_name)
     config = config_file.from_plain(study.facts.config, request.overrides)
     identity.check(study.config.plain(), config.plain())
-    trial = best_trial(study) if number is None else _numbered(study, number)
+    trial, *others = _chosen(study, request)
     with _on_screen(request.loudness), _resumable(_retrain_again(request)):
         if data is None:
             data = read_again(config.data, config.seed, study.facts.data["fingerprint"])
@@ -159,10 +164,13 @@ def _retrain(request: RetrainRequest, data: DataSet | None) -> None:
             describe_run(study, place, data)
         job = prepare(study, trial, config, data, place.run)
         with _in_file(place.run), Screen(quiet=request.loudness < 0) as screen:
-            settings = config.retrain
-            progress = RetrainProgress(screen, trial, settings.epochs, settings.monitor)
-            for epoch in run_retrain(job, resume=request.resume):
-                progress.show(epoch)
+            jobs, settings = beside(job, others), config.retrain
+            for each in jobs:
+                progress = RetrainProgress(screen, each.trial, settings.epochs, settings.monitor)
+                for epoch in run_retrain(each, resume=request.resume):
+                    progress.show(epoch)
+            if others:
+                compare(jobs)
 
 
 def _retrain_again(request: RetrainRequest) -> str:
@@ -170,9 +178,22 @@ def _retrain_again(request: RetrainRequest) -> str:
     words = ["nas", request.command, "--run", str(request.place.run.root), "--resume"]
     if request.trial is not None:
         words += ["--trial", str(request.trial)]
+    if request.top_k > 1:
+        words += ["--top-k", str(request.top_k)]
     for override in request.overrides:
         words += ["--set", override]
     return shlex.join(words)
+
+
+def _chosen(study: Study, request: RetrainRequest) -> list[Trial]:
+    """Return the trials to retrain; the first is the run's model."""
+    if request.trial is not None:
+        return [_numbered(study, request.trial)]
+    found = best_trials(study)[: request.top_k]
+    if len(found) < request.top_k:
+        told = f"--top-k {request.top_k}: {counted(len(found), 'trial')} of the study completed"
+        print(f"note: {told}; no other is retrained", file=sys.stderr)
+    return found
 
 
 def _numbered(study: Study, number: int) -> Trial:

@@ -94,6 +94,16 @@ def test_stays_unread(config: Config) -> Iterator[Broken]:
         )
 
 
+def frozen_is_learnt(config: Config) -> Iterator[Broken]:
+    """Blocks are frozen only where they were learnt by another run."""
+    if config.retrain.freeze and config.retrain.start_from is None:
+        yield (
+            "retrain.freeze",
+            f"would keep {config.retrain.freeze} blocks as they are drawn; set retrain.start_from "
+            f"to a run that has learnt them, or freeze 0",
+        )
+
+
 def baseline_in_space(config: Config) -> Iterator[Broken]:
     """The baseline is a candidate of the space, so that the sampler can learn from it."""
     if config.search.baseline is None:
@@ -154,6 +164,7 @@ RULES: Mapping[Rule, tuple[str, ...]] = {
     exhaustive_is_finite: ("search.sampler", "space.dropout", "space.training"),
     objectives_agree: ("search.objective", "search.objectives"),
     test_stays_unread: ("retrain.monitor", "retrain.test"),
+    frozen_is_learnt: ("retrain.freeze", "retrain.start_from"),
     baseline_in_space: (
         "search.baseline",
         "space.depth",

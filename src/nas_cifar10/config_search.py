@@ -9,6 +9,7 @@ from nas_cifar10.dimensions import (
     AutoOrWorkers,
     Count,
     Epochs,
+    FolderPath,
     Milliseconds,
     Minutes,
     Section,
@@ -128,4 +129,17 @@ class RetrainConfig(Section):
         1,
         description="how often, each time from other first weights, in another order; the first "
         "model is the run's, the others say how much chance is in it",
+    )
+    views: Literal["none", "flip", "flip_translate"] = Field(
+        "none",
+        description="measure also the mean of what is said of several views of a picture, "
+        "mirrored and shifted by a pixel; kept apart as test_views, no other number changes",
+    )
+    start_from: FolderPath | None = Field(
+        None,
+        description="folder of a run, on other pictures say: begin with the weights of its model, "
+        "but for the last layer; stem and blocks must be alike; null: with drawn weights",
+    )
+    freeze: Annotated[int, Field(ge=0, le=10)] = Field(
+        0, description="so many first blocks, and the stem, stay as `start_from` has them"
     )

@@ -4,7 +4,7 @@ Knows neither how it was trained nor where the pictures come from that it is sho
 """
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nas_cifar10.data.loader import Part, batches, normalisation
+from nas_cifar10.data.multiview import View, seen
 from nas_cifar10.errors import BadDataError, MissingInputError
 from nas_cifar10.networks.build import build
 from nas_cifar10.reading import read_bytes, why
@@ -61,6 +62,18 @@ def probabilities(network: nn.Module, part: Part) -> Probabilities:
     network.to(part.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
     said = evaluate(network, batches(part), "fp32")
     return np.asarray(said.probabilities.numpy())
+
+
+def over_views(network: nn.Module, part: Part, views: Sequence[View]) -> Probabilities:
+    """Return the same of the weighted mean of the logits of several views of every picture."""
+    network.to(part.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
+    total: Tensor = sum(view.weight * _logits(network, part, view) for view in views)  # type: ignore[assignment] # of none, 0
+    return np.asarray(total.softmax(1).numpy())
+
+
+def _logits(network: nn.Module, part: Part, view: View) -> Tensor:
+    shown = ((seen(images, view), labels) for images, labels in batches(part))
+    return evaluate(network, shown, "fp32").logits
 
 
 def read_model(folder: RetrainFolder) -> Model:

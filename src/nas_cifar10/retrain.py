@@ -1,30 +1,26 @@
-"""The chosen candidate on train + validation, for long; then measured once on test.
+"""The chosen candidates on train + validation, for long; then measured once on test.
 
 Knows no search: it meets it in the study. An epoch is a segment, so a stop loses one at most.
+What is left behind and measured stands in `retrain_measure`.
 """
 
-import io
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from nas_cifar10 import environment
-from nas_cifar10.card import card
 from nas_cifar10.config import Config
 from nas_cifar10.crash import crash_point
-from nas_cifar10.data import album
-from nas_cifar10.data.loader import Part, normalisation
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.epochs import Epoch, Scores
 from nas_cifar10.errors import BadDataError, NasError, StateError
-from nas_cifar10.model import network_with, probabilities, read_model
 from nas_cifar10.reading import read_bytes
+from nas_cifar10.retrain_job import Job
+from nas_cifar10.retrain_measure import finish
+from nas_cifar10.retrain_start import check, source_of
 from nas_cifar10.runs import (
     RetrainFolder,
     RunFolder,
@@ -33,7 +29,6 @@ from nas_cifar10.runs import (
     write_atomic,
     write_csv,
     write_json,
-    write_text,
 )
 from nas_cifar10.segment import (
     RETRAIN,
@@ -55,50 +50,75 @@ from nas_cifar10.training.precision import stored_device
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Job:
-    """What is retrained, how, and where it goes.
-
-    Args:
-        config: The study's, with `retrain.*` as asked for now.
-        data: Its pictures and labels are on the device that trains.
-        number: Which of `retrain.seeds`, from 0; each draws its own random numbers.
-    """
-
-    study: Study
-    trial: Trial
-    config: Config
-    data: DataSet
-    run: RunFolder
-    number: int = 0
-
-    @property
-    def folder(self) -> RetrainFolder:
-        """Where the model and its measurement go."""
-        return self.run.retrain.seed(self.number)
-
-
 def prepare(study: Study, trial: Trial, config: Config, data: DataSet, run: RunFolder) -> Job:
-    """Put the study's pictures on its device, and take its number of threads."""
+    """Put the study's pictures on its device, and take its number of threads.
+
+    Raises:
+        ConfigError: the weights of `retrain.start_from` do not fit the trial.
+    """
+    source = source_of(config.retrain)
     resolved = study.facts.resolved
     keep_freed_memory()
     torch.set_num_threads(resolved["retrain_threads"])
     device = stored_device(resolved["device"])
     on_device = replace(data, images=data.images.to(device), labels=data.labels.to(device))
-    return Job(study, trial, config, on_device, run)
+    return _checked(Job(study, trial, config, on_device, run, source=source))
+
+
+def _checked(job: Job) -> Job:
+    if job.source is not None:
+        channels, freeze = int(job.data.images.shape[1]), job.config.retrain.freeze
+        check(job.source, job.run, job.trial, channels, freeze)
+    return job
+
+
+def beside(job: Job, others: Sequence[Trial]) -> list[Job]:
+    """Return the job and those of other trials, which go into folders of their own.
+
+    Raises:
+        ConfigError: as `prepare`.
+    """
+    further = enumerate(others, start=1)
+    return [job, *(_checked(replace(job, trial=trial, rank=rank)) for rank, trial in further)]
+
+
+def compare(jobs: Sequence[Job]) -> None:
+    """Write how the retrained trials came out; the first stays the run's model whatever it says."""
+    job, rows = jobs[0], [_compared(each) for each in jobs]
+    found = {"objective": job.config.search.objective, "part": job.measured, "trials": rows}
+    write_json(job.run.retrain.top, found)
+
+
+def _compared(job: Job) -> dict[str, Any]:
+    table, searched = read_json(job.folder.metrics), job.trial.epochs[-1].measured
+    summary, part = job.folder.summary, job.measured
+    scores = table[part] if part else {"accuracy": None, "accuracy_ci95": None}
+    seeds = read_json(summary) if summary.exists() else None
+    return {
+        "trial": job.trial.number,
+        "folder": job.folder.root.relative_to(job.run.root).as_posix(),
+        "reached": getattr(searched, job.config.search.objective),
+        "validation_accuracy": searched.accuracy,
+        "accuracy": scores["accuracy"],
+        "accuracy_ci95": scores["accuracy_ci95"],
+        "seeds": seeds and part and {"n": seeds["n"], **seeds[f"{part}_accuracy"]},
+        "parameters": job.trial.parameters,
+        "macs": job.trial.macs,
+    }
 
 
 def run_retrain(job: Job, *, resume: bool) -> Iterator[Epoch]:
     """Do as `_run_once` for each of `retrain.seeds`, then say how they differ."""
-    _remove(job.run.retrain.summary)
-    for folder in () if resume else job.run.retrain.seeds():
+    for path in (job.folder.summary, job.folder.top):
+        _remove(path)
+    for folder in () if resume else job.folder.nested():
         _empty(folder)
     jobs = [replace(job, number=number) for number in range(job.config.retrain.seeds)]
     for each in jobs:
         yield from _run_once(each, resume=resume)
     if len(jobs) > 1:
         tables = [read_json(each.folder.metrics) for each in jobs]
-        write_json(job.run.retrain.summary, metrics.over_seeds(tables, _measured_name(job.config)))
+        write_json(job.folder.summary, metrics.over_seeds(tables, job.measured))
 
 
 def _run_once(job: Job, *, resume: bool) -> Iterator[Epoch]:
@@ -124,7 +144,7 @@ def _run_once(job: Job, *, resume: bool) -> Iterator[Epoch]:
         yield epochs[-1]
     assert checkpoint is not None
     _write_history(job, epochs)  # a kill may have come between the last checkpoint and it
-    _finish(job, pictures, checkpoint, epochs)
+    finish(job, pictures.train, weights(checkpoint), epochs)
 
 
 def _pictures(job: Job) -> Pictures:
@@ -151,6 +171,7 @@ def _segment(job: Job, stop: int) -> Segment:
         precision=job.study.facts.resolved["precision"],
         measure_precision="fp32",  # so that the last epoch and metrics.json agree
         with_auc=True,
+        start=job.source.start(job.config.retrain.freeze) if job.source else None,
     )
 
 
@@ -193,8 +214,9 @@ def _epochs_before(job: Job, checkpoint: bytes) -> tuple[Epoch, ...]:
     if not belongs(_segment(job, 0), load_state(checkpoint)):
         raise StateError(
             f"{job.folder.root}: holds the retrain of another trial, or of other pictures "
-            f"(retrain.monitor decides whether validation is trained on), or one whose learning "
-            f"rate runs over another number of epochs; leave out --resume to start over"
+            f"(retrain.monitor decides whether validation is trained on), one whose learning rate "
+            f"runs over another number of epochs, or one that began with other weights; "
+            f"leave out --resume to start over"
         )
     pictures = _pictures(job)
     return epochs_before(_segment(job, 0), checkpoint, pictures.shape, pictures.num_classes)
@@ -217,128 +239,3 @@ def _columns(part: str, scores: Scores | None) -> dict[str, float | None]:
     if scores is None:
         return {}
     return {f"{part}_{name}": getattr(scores, name) for name in ("loss", "accuracy", "auc")}
-
-
-def _finish(job: Job, pictures: Pictures, checkpoint: bytes, epochs: tuple[Epoch, ...]) -> None:
-    """Write the model, read it back, and measure what was read."""
-    state, name = weights(checkpoint), _measured_name(job.config)
-    part = None
-    if name is not None:
-        rows = getattr(job.data.split, name).to(pictures.images.device)
-        part = replace(pictures.train, rows=rows)
-    content = io.BytesIO()
-    torch.save(state, content)
-    write_atomic(job.folder.model, content.getvalue())
-    description = _description(job)
-    write_json(job.folder.description, description)
-    crash_point("retrain.model")
-    for path in job.folder.made_from_model():
-        path.unlink(missing_ok=True)  # an earlier model's
-    measured, fitted = _read_back(job, state, part or pictures.train, pictures.train)
-    table = _write_metrics(job, epochs, part, measured, pictures.train, fitted)
-    found = card(description, table, job.config, job.study.facts.data)
-    write_text(job.folder.card, found)
-
-
-def _read_back(
-    job: Job, state: dict[str, Tensor], part: Part, train: Part
-) -> tuple[metrics.Probabilities, metrics.Probabilities]:
-    """Return what the model on disk says of a part and of the training pictures.
-
-    Raises:
-        NasError: it is not the model that was trained.
-    """
-    reread, architecture = read_model(job.folder), job.trial.candidate.architecture
-    if reread.architecture != architecture or not _same(state, reread.network.state_dict()):
-        raise NasError(f"{job.folder.model}: read back, it is not what was trained")
-    trained = network_with(state, architecture, reread.shape, len(job.data.class_names))
-    expected, measured = (probabilities(n, part) for n in (trained, reread.network))
-    if not np.array_equal(expected, measured):
-        raise NasError(f"{job.folder.model}: read back, it predicts something else than before")
-    return measured, probabilities(reread.network, train)
-
-
-def _same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-
-
-def _measured_name(config: Config) -> str | None:
-    """Name the part that decides metrics.json: test, unless it is to stay unread."""
-    if config.retrain.test:
-        return "test"
-    return "validation" if config.retrain.monitor == "validation" else None
-
-
-def _write_metrics(
-    job: Job,
-    epochs: tuple[Epoch, ...],
-    part: Part | None,
-    probabilities: metrics.Probabilities,
-    train: Part,
-    fitted: metrics.Probabilities,
-) -> dict[str, Any]:
-    train_labels = train.labels[train.rows].cpu().numpy()
-    table: dict[str, Any] = {}
-    name, names = _measured_name(job.config), job.data.class_names
-    if part is not None and name is not None:
-        labels = part.labels[part.rows].cpu().numpy()
-        majority = int(np.bincount(train_labels).argmax())
-        table[name] = metrics.summary(probabilities, labels, majority)
-        table["per_class"] = metrics.per_class(probabilities, labels, names)
-        table["confusion_matrix"] = metrics.confusion(probabilities, labels)
-        if not job.number:
-            _show(job, part, probabilities, labels)
-        content = io.BytesIO()
-        np.savez_compressed(
-            content, probabilities=probabilities, labels=labels, class_names=np.array(names)
-        )
-        write_atomic(job.folder.predictions, content.getvalue())
-    right = float((fitted.argmax(axis=1) == train_labels).mean())
-    table |= {
-        "train": {"accuracy": right, "loss": metrics.loss(fitted, train_labels)},
-        "trial": job.trial.number,
-        "epochs": len(epochs),
-        "parameters": job.trial.parameters,
-        "macs": job.trial.macs,
-        "seconds": round(sum(epoch.seconds for epoch in epochs), 1),
-    }
-    write_json(job.folder.metrics, table)
-    return table
-
-
-def _show(
-    job: Job, part: Part, probabilities: metrics.Probabilities, labels: metrics.Labels
-) -> None:
-    """Keep the pictures that a page shows; rows count the measured pictures."""
-    rows = album.choose(probabilities, labels)
-    images = part.images[part.rows[torch.from_numpy(rows).to(part.rows.device)]].permute(0, 2, 3, 1)
-    shown = album.reduced(images.cpu().numpy())
-    album.keep(job.run.pictures, shown_images=shown, shown_rows=rows)
-
-
-def _description(job: Job) -> dict[str, Any]:
-    channels, height, width = (int(size) for size in job.data.images.shape[1:])
-    found = environment.describe()
-    return {
-        "architecture": job.trial.candidate.to_json()["architecture"],
-        "layers": [layer.to_json() for layer in job.trial.layers],
-        "picture_shape": [channels, height, width],
-        "normalisation": normalisation(channels),
-        "class_names": list(job.data.class_names),
-        "provenance": {
-            "study": job.study.name,
-            "trial": job.trial.number,
-            "candidate": job.trial.candidate.to_json(),
-            "fingerprint": job.trial.candidate.fingerprint(),
-            "seed": job.config.seed,
-            **({"number": job.number} if job.number else {}),
-            "data": {
-                "source": job.config.data.source,
-                "fingerprint": job.study.facts.data["fingerprint"],
-            },
-            "retrain": job.config.retrain.model_dump(exclude={"seeds"}),
-            "precision": job.study.facts.resolved["precision"],
-            "versions": found["versions"],
-            "commit": found["commit"],
-        },
-    }

@@ -1,5 +1,6 @@
 """The names of a retrain's files; knows not what is in them."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -19,6 +20,7 @@ class RetrainFolder:
         self.onnx = root / "model.onnx"
         self.pt2 = root / "model.pt2"
         self.summary = root / "summary.json"
+        self.top = root / "top.json"
 
     def made_from_model(self) -> tuple[Path, ...]:
         """Return the files that another model makes obsolete."""
@@ -28,6 +30,24 @@ class RetrainFolder:
         """Return where the same candidate lies that was retrained once more, from 1 up."""
         return RetrainFolder(self.root / f"seed-{number}") if number else self
 
+    def trial(self, number: int) -> "RetrainFolder":
+        """Return where another candidate lies that was retrained beside the best."""
+        return RetrainFolder(self.root / f"trial-{number}")
+
     def seeds(self) -> list["RetrainFolder"]:
-        """Return every folder of that kind that is there."""
-        return [RetrainFolder(path) for path in sorted(self.root.glob("seed-[0-9]*"))]
+        """Return every folder of further seeds that is there."""
+        return self._below("seed")
+
+    def nested(self) -> list["RetrainFolder"]:
+        """Return every such folder below this one, the innermost first."""
+        trials = self._below("trial")
+        return [*(seed for trial in trials for seed in trial.seeds()), *trials, *self.seeds()]
+
+    def _below(self, kind: str) -> list["RetrainFolder"]:
+        return [RetrainFolder(path) for path in sorted(self.root.glob(f"{kind}-[0-9]*"))]
+
+    def folders(self) -> Iterator[Path]:
+        """Yield this folder and, below it, whatever is called as its own folders are."""
+        yield self.root
+        for pattern in ("seed-*", "trial-*", "trial-*/seed-*"):
+            yield from self.root.glob(pattern)

@@ -87,8 +87,8 @@ class RunFolder:
         Raises:
             CannotCreateError: a folder, the log or the lock is a link.
         """
-        folders = (self.checkpoints, self.retrain.root, self.figures, *self.checkpoints.glob("*"))
-        for path in (self.lock, self.log, *folders):
+        folders = (self.checkpoints, self.figures, *self.checkpoints.glob("*"))
+        for path in (self.lock, self.log, *folders, *self.retrain.folders()):
             if path.is_symlink():
                 raise CannotCreateError(
                     f"{path}: is a link, and what is written there would leave the run's folder; "
@@ -102,7 +102,7 @@ class RunFolder:
         for path in (*self.figures.glob("*.png"), *self._files()):
             if path not in (self.study, self.lock):
                 path.unlink(missing_ok=True)
-        for folder in (self.figures, *(f.root for f in self.retrain.seeds()), self.retrain.root):
+        for folder in (self.figures, *(f.root for f in self.retrain.nested()), self.retrain.root):
             with contextlib.suppress(OSError):  # not there, or not empty
                 folder.rmdir()
 
@@ -113,7 +113,7 @@ class RunFolder:
                 left.unlink(missing_ok=True)
 
     def _files(self) -> list[Path]:
-        retrained = (self.retrain, *self.retrain.seeds())
+        retrained = (self.retrain, *self.retrain.nested())
         named = (*vars(self).values(), *(path for f in retrained for path in vars(f).values()))
         return [path for path in named if isinstance(path, Path) and not path.is_dir()]
 

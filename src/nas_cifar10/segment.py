@@ -6,7 +6,7 @@ all the state there is, and any number of segments equals one.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from nas_cifar10.data.split import DataSet
 from nas_cifar10.epochs import Epoch, Scores
 from nas_cifar10.errors import BadDataError
 from nas_cifar10.networks.build import build, initialise
+from nas_cifar10.networks.transfer import begin_with, freeze
 from nas_cifar10.networks.whitening import whiten
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.training import metrics
@@ -37,6 +38,21 @@ SEARCH, RETRAIN, RETRAIN_TRAIN_ONLY = 0, 1, 2
 # which pictures begin mirrored.
 _INITIAL = 0
 _WHITENING_PIXELS = 200_000  # about so many patches, for a covariance of 12x12
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """What a training begins with that does not begin at random.
+
+    Args:
+        state: A network's weights by name; those of the last layer are drawn all the same.
+        digest: SHA-256 of the file they come from.
+        frozen: So many blocks, and the stem, stay as they are.
+    """
+
+    state: Mapping[str, Tensor]
+    digest: str
+    frozen: int
 
 
 @dataclass(frozen=True)
@@ -55,6 +71,7 @@ class Segment:
         precision: `fp32` or `bf16`.
         measure_precision: The same for the held-out pictures.
         with_auc: Measure the areas under the ROC curves too.
+        start: What the first weights are; None: drawn.
     """
 
     candidate: Candidate
@@ -67,6 +84,7 @@ class Segment:
     precision: str
     measure_precision: str
     with_auc: bool = False
+    start: Start | None = None
 
 
 @dataclass(frozen=True)
@@ -218,13 +236,21 @@ def _prepare(
 ) -> _Learner:
     """Make what learns; its first weights are of use only where it is fresh."""
     architecture, part = segment.candidate.architecture, pictures.train
-    network = build(architecture, pictures.shape, pictures.num_classes)
+    network = _built(segment, pictures.shape, pictures.num_classes)
     initialise(network, _seed(segment, _INITIAL), architecture.initialisation)
-    if fresh and architecture.stem == "whitening":
+    if fresh and segment.start is not None:
+        begin_with(network, segment.start.state)
+    elif fresh and architecture.stem == "whitening":
         whiten(network, normalise(part.spread(_WHITENING_PIXELS)))
     network.to(part.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stub lacks this form
     optimizer = make_optimizer(network, training)
     return _Learner(network, optimizer, _recipe(training, network, len(part)))
+
+
+def _built(segment: Segment, shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+    network = build(segment.candidate.architecture, shape, num_classes)
+    freeze(network, segment.start.frozen if segment.start else 0)
+    return network
 
 
 def _recipe(training: TrainingConfig, network: nn.Module, num_pictures: int) -> Recipe:
@@ -285,7 +311,7 @@ def epochs_before(
         BadDataError: it is damaged or belongs to something else.
     """
     training = merged(segment)
-    network = build(segment.candidate.architecture, shape, num_classes)
+    network = _built(segment, shape, num_classes)
     recipe = _recipe(training, network, num_pictures=1)  # of which nothing is used
     learner = _Learner(network, make_optimizer(network, training), recipe)
     return tuple(_restore(segment, checkpoint, learner))
@@ -308,5 +334,6 @@ def identity(segment: Segment) -> str:
         segment.stream,
         segment.trial,
         segment.precision,
+        *((segment.start.digest, segment.start.frozen) if segment.start else ()),
     )
     return " ".join(map(str, words))

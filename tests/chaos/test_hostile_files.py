@@ -235,6 +235,7 @@ def others(name: str) -> Spoil:
 
 
 LINKS = ("figures", "retrain", "trials", "trials/1", "run.log", ".lock")
+LINKS += ("retrain/seed-1", "retrain/trial-0")
 
 
 def leading_out(name: str) -> Spoil:

@@ -15,12 +15,14 @@ class BatchNorm(nn.BatchNorm2d):
     """Batch normalisation (arXiv 1502.03167) that can learn from a batch of one value a channel.
 
     That has no variance: there, as when measuring, what was seen so far stands in. An epoch's last
-    batch may be a single picture.
+    batch may be a single picture. A frozen one goes by what was seen elsewhere, always.
     """
+
+    frozen = False
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, H, W) to the same."""
-        if self.training and images.numel() == images.shape[1]:
+        if self.training and (self.frozen or images.numel() == images.shape[1]):
             return F.batch_norm(
                 images, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
             )

@@ -68,6 +68,16 @@ def _of_the_measurement(facts: Facts) -> list[str]:
     ]
     if facts.history is not None and facts.history.monitor == "test":
         told.append("The test curve was drawn for the eye: no epoch was chosen by it.")
+    if facts.model is not None and "start" in facts.model.provenance:
+        told.append(
+            "It began with the weights of another run: what that one learnt from must not be among "
+            "these test pictures, which nothing here can check."
+        )
+    if facts.top is not None:
+        told.append(
+            f"{counted(len(facts.top.trials), 'trial')} were retrained: the model is the one that "
+            "validation puts first; the highest test accuracy of several flatters itself."
+        )
     if metrics.scores.accuracy_ci95[0] <= metrics.scores.majority_accuracy:
         told.append("It may be no better than always answering the most frequent class.")
     return told

@@ -17,6 +17,7 @@ from nas_cifar10.report.parts import (
     Search,
     Seeds,
     Shown,
+    Top,
     Trial,
 )
 from nas_cifar10.space.search_space import Dimension, SearchSpace
@@ -44,6 +45,7 @@ class Facts:
     predictions: Predictions | None
     shown: Shown | None
     seeds: Seeds | None = None
+    top: Top | None = None
 
     @property
     def name(self) -> str:

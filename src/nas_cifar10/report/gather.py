@@ -26,6 +26,7 @@ from nas_cifar10.report.parts import (
     Search,
     Seeds,
     Shown,
+    Top,
     Trial,
     finite_or_nan,
 )
@@ -82,6 +83,7 @@ def gather(run: RunFolder) -> Facts:
         predictions=_part(run.retrain.predictions, _predictions),
         shown=_part(run.pictures, _shown),
         seeds=_part(run.retrain.summary, lambda path: _json(path, Seeds)),
+        top=_part(run.retrain.top, lambda path: _json(path, Top)),
     )
 
 

@@ -7,7 +7,14 @@ from nas_cifar10.report.captions import counted
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.ink import rounded
 from nas_cifar10.report.parts import Found, Metrics, Search, WholeLatency
-from nas_cifar10.report.summary import cost_of, describe, duration, latency, macs_of
+from nas_cifar10.report.summary import (
+    cost_of,
+    describe,
+    duration,
+    latency,
+    macs_of,
+    views_in_words,
+)
 
 
 @dataclass(frozen=True)
@@ -118,6 +125,14 @@ def _time(facts: Facts) -> list[Number]:
     return [Number("time", duration(sum(times.values())), "seconds", note)] if times else []
 
 
+def _over_views(metrics: Metrics) -> list[Number]:
+    found = metrics.test_views
+    if found is None:
+        return []
+    name = f"accuracy, {views_in_words(found)}"
+    return [Number(name, percent(found.accuracy), "metrics.test_views.accuracy")]
+
+
 def scores(facts: Facts) -> list[Number]:
     """Return what else was measured on the measured part as a whole."""
     if facts.metrics is None or facts.metrics.scores is None:
@@ -130,7 +145,7 @@ def scores(facts: Facts) -> list[Number]:
         "loss": "cross-entropy (nats)",
     }
     values = {key: getattr(facts.metrics.scores, key) for key in wanted}
-    return [
+    whole = [
         Number(
             wanted[key],
             "none: one class only" if value is None else rounded(value),
@@ -138,6 +153,7 @@ def scores(facts: Facts) -> list[Number]:
         )
         for key, value in values.items()
     ]
+    return _over_views(facts.metrics) + whole
 
 
 def missing(facts: Facts) -> dict[str, str]:

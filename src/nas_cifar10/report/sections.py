@@ -32,6 +32,7 @@ def context(facts: Facts, album: Album) -> dict[str, Any]:
         "epochs": _epochs(facts),
         "board": tables.leaderboard(facts),
         "scores": headline.scores(facts),
+        "top": tables.top(facts),
         "per_class": tables.classes(facts),
         "confusion": tables.confusion(facts, album),
         "data": _data(facts),
@@ -83,6 +84,7 @@ def _repeat(facts: Facts) -> dict[str, Any]:
         rows.append(("fingerprint of the pictures and their split", facts.data.fingerprint))
     if facts.model is not None:
         rows.append(("fingerprint of the network", facts.model.provenance.get("fingerprint")))
+        rows.append(("began with the weights of", _start(facts.model.provenance.get("start"))))
     if facts.environment is not None:
         rows += _circumstances(facts.environment)
     config = shlex.quote(str(facts.folder / "config.yaml"))
@@ -95,6 +97,12 @@ def _repeat(facts: Facts) -> dict[str, Any]:
         ],
         "config": yaml_text.dump(facts.config.plain()) if facts.config else "",
     }
+
+
+def _start(origin: object) -> str | None:
+    if not isinstance(origin, dict):
+        return None
+    return f"{origin.get('run')}, study {origin.get('study')}, trial {origin.get('trial')}"
 
 
 def _circumstances(environment: Environment) -> list[tuple[str, object]]:

@@ -11,7 +11,9 @@ from nas_cifar10.report.parts import (
     Metrics,
     Scores,
     Search,
+    Top,
     Trial,
+    Views,
     WholeLatency,
 )
 from nas_cifar10.space.candidate import ARCHITECTURE_KEYS, BLOCK_KEYS, Candidate
@@ -167,12 +169,32 @@ def _measured(facts: Facts, metrics: Metrics) -> list[Row]:
     if metrics.part is None or metrics.scores is None:
         return [*rows, ("test accuracy", "not measured: the test set was left unread")]
     rows += _scores(metrics.part, metrics.scores)
+    rows += _views(metrics.part, metrics.test_views) if metrics.test_views else []
     if facts.seeds is not None and facts.seeds.accuracy is not None:
         spread, n = facts.seeds.accuracy, counted(facts.seeds.n, "seed")
         rows.append((f"its accuracy over {n}", f"{spread.mean:.3f} ± {spread.sd:.3f} (sd)"))
+    rows += _top(facts.top) if facts.top else []
     if metrics.part != "test":
         rows.append(("test accuracy", "the test set was left unread"))
     return rows
+
+
+def _views(part: str, found: Views) -> list[Row]:
+    low, high = found.accuracy_ci95
+    label = f"{part} accuracy, {views_in_words(found)}"
+    return [(label, f"{found.accuracy:.3f} [{low:.3f}, {high:.3f}]; beside the plain one above")]
+
+
+def views_in_words(found: Views) -> str:
+    """Return `mean of 6 views (flip translate)`."""
+    return f"mean of {counted(found.number, 'view')} ({found.views.replace('_', ' ')})"
+
+
+def _top(found: Top) -> list[Row]:
+    """Name the retrained trials in the order the search has them in."""
+    reached = (f"trial {t.trial} {t.accuracy:.3f}" for t in found.trials if t.accuracy is not None)
+    label = f"best {len(found.trials):,}, {found.part} accuracy"
+    return [(label, f"{', '.join(reached)}; best on validation first")]
 
 
 def _other(facts: Facts, metrics: Metrics) -> str:

@@ -9,7 +9,7 @@ from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.figures_search import readable
 from nas_cifar10.report.headline import percent
 from nas_cifar10.report.ink import rounded
-from nas_cifar10.report.parts import Metrics, Trial
+from nas_cifar10.report.parts import Metrics, Reached, Trial
 from nas_cifar10.report.pictures import Album
 from nas_cifar10.report.summary import candidate_of, macs_of
 
@@ -71,6 +71,33 @@ def _of_several_goals(facts: Facts, trial: Trial) -> list[Cell]:
     latency: Cell = _LAST if time is None else (f"{time:.3g}", time)
     front: Cell = ("yes", 1) if trial.pareto else ("", 0)
     return [*([latency] if "latency_ms" in facts.costs else []), front]
+
+
+def top(facts: Facts) -> Row | None:
+    """Return what the best trials came to when each was retrained, in the search's order."""
+    if facts.top is None:
+        return None
+    trials = {trial.number: trial for trial in facts.trials or ()}
+    rows = [_retrained(facts, found, trials.get(found.trial)) for found in facts.top.trials]
+    columns = ["trial", "validation, in the search", f"{facts.top.part or 'test'}, retrained"]
+    columns += ["95 % interval", "mean ± sd of the seeds", "parameters", "MACs", "network"]
+    return {"columns": columns, "rows": rows}
+
+
+def _retrained(facts: Facts, found: Reached, trial: Trial | None) -> list[str]:
+    candidate = candidate_of(facts, trial) if trial else None
+    low, high = (percent(end) for end in found.accuracy_ci95 or (0, 0))
+    spread = found.seeds
+    return [
+        str(found.trial),
+        percent(found.validation_accuracy),
+        "" if found.accuracy is None else percent(found.accuracy),
+        f"{low} to {high}" if found.accuracy_ci95 else "",
+        f"{percent(spread.mean)} ± {100 * spread.sd:.1f}" if spread else "",
+        f"{found.parameters:,}",
+        macs_of(found.macs).removesuffix(" MACs"),
+        plain(str(candidate.architecture), 80) if candidate else "",
+    ]
 
 
 def classes(facts: Facts) -> list[Row]:

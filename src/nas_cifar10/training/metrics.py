@@ -66,7 +66,8 @@ def over_seeds(tables: Sequence[Mapping[str, Any]], part: str | None) -> dict[st
     """Return how much the metrics of several seeds differ, on the measured part and on train."""
     return {"n": len(tables), "part": part} | {
         f"{name}_{score}": spread([table[name][score] for table in tables])
-        for name in filter(None, (part, "train"))
+        for name in (part, "train", "test_views")
+        if name is not None and name in tables[0]
         for score in ("accuracy", "loss")
     }
 

@@ -1,0 +1,98 @@
+"""Where a retrain begins that begins with another run's weights; trains nothing."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nas_cifar10.config_search import RetrainConfig
+from nas_cifar10.errors import ConfigError
+from nas_cifar10.model import Model, read_model
+from nas_cifar10.reading import read_bytes
+from nas_cifar10.runs import RunFolder
+from nas_cifar10.segment import Start
+from nas_cifar10.space.candidate import Architecture
+from nas_cifar10.study_rows import Trial
+
+_KEY = "retrain.start_from"
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A model whose weights are taken over.
+
+    Args:
+        run: As the config names it.
+        digest: SHA-256 of its model.pt.
+    """
+
+    run: str
+    model: Model
+    digest: str
+
+    def start(self, frozen: int) -> Start:
+        """Return what a segment begins with."""
+        return Start(self.model.network.state_dict(), self.digest, frozen)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what model.json says of it; its own words are shortened to plain values."""
+        origin = self.model.provenance
+        known = {key: origin.get(key) for key in ("study", "trial", "fingerprint")}
+        plain = {key: v for key, v in known.items() if isinstance(v, str | int)}
+        return {"run": self.run, "sha256": self.digest, **plain}
+
+
+def source_of(settings: RetrainConfig) -> Source | None:
+    """Read the model that `retrain.start_from` names, without running anything in it.
+
+    Raises:
+        MissingInputError: there is none.
+        BadDataError: it is damaged.
+    """
+    if settings.start_from is None:
+        return None
+    folder = RunFolder(Path(settings.start_from)).retrain
+    digest = hashlib.sha256(read_bytes(folder.model)).hexdigest() if folder.model.exists() else ""
+    return Source(settings.start_from, read_model(folder), digest)
+
+
+def check(source: Source, run: RunFolder, trial: Trial, channels: int, frozen: int) -> None:
+    """Check that a trial can begin with these weights.
+
+    Raises:
+        ConfigError: the networks differ in more than the head, or the pictures in their colours.
+    """
+    place = f"{_KEY}: {source.run}"
+    if Path(source.run).resolve() == run.root.resolve():
+        raise ConfigError(f"{place}: is the run itself, whose model is replaced; name another run")
+    theirs = source.model.shape[0]
+    if theirs != channels:
+        raise ConfigError(
+            f"{place}: its pictures have {theirs} channels, these have {channels}; "
+            f"name a run on pictures alike"
+        )
+    architecture = trial.candidate.architecture
+    found = next(_differences(source.model.architecture, architecture), None)
+    if found is not None:
+        raise ConfigError(
+            f"{place}: its network must be that of trial {trial.number} in all but the head: "
+            f"{found}; search a space that holds that network alone, or choose another --trial"
+        )
+    if frozen > len(architecture.blocks):
+        raise ConfigError(
+            f"retrain.freeze: must be at most {len(architecture.blocks)}, the blocks of trial "
+            f"{trial.number}, got {frozen}"
+        )
+
+
+def _differences(theirs: Architecture, ours: Architecture) -> Iterator[str]:
+    if theirs.stem != ours.stem:
+        yield f"stem is {theirs.stem} there, {ours.stem} here"
+    if len(theirs.blocks) != len(ours.blocks):
+        yield f"{len(theirs.blocks)} blocks there, {len(ours.blocks)} here"
+    for number, (their, our) in enumerate(zip(theirs.blocks, ours.blocks, strict=False), start=1):
+        here = asdict(our)
+        for key, value in asdict(their).items():
+            if value != here[key]:
+                yield f"{key} of block {number} is {value} there, {here[key]} here"
