@@ -1,5 +1,6 @@
 """Retrains for tests: of trial 0 of a made-up study."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from made_search import digits
@@ -11,11 +12,17 @@ from nas_cifar10.retrain_job import Job
 from nas_cifar10.runs import RunFolder
 
 
-def made_job(folder: Path, *overrides: str, data: DataSet | None = None) -> Job:
-    """Return a retrain of trial 0 of a made-up study."""
+def made_job(
+    folder: Path, *overrides: str, data: DataSet | None = None, space: Sequence[str] = ()
+) -> Job:
+    """Return a retrain of trial 0 of a made-up study.
+
+    Args:
+        space: Overrides of the study's own config, which the others are not.
+    """
     config = made_config(*overrides)
     folder.mkdir(parents=True, exist_ok=True)
-    study = made_study(folder / "study.db", made_config())
+    study = made_study(folder / "study.db", made_config(*space))
     trial = finish(study, ask(study))
     return prepare(study, trial, config, data or digits(), RunFolder(folder))
 

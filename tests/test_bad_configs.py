@@ -230,6 +230,9 @@ KEYS: dict[str, tuple[str, ...]] = {
     "retrain": ("retrain=", "retrain=30"),
     "retrain.epochs": ("retrain.epochs=0", "retrain.epochs=1e2"),
     "retrain.monitor": ("retrain.monitor=train", "retrain.monitor=false"),
+    "retrain.freeze": ("retrain.freeze=-1", "retrain.freeze=11", "retrain.freeze=all"),
+    "retrain.start_from": ("retrain.start_from=3", "retrain.start_from=' '"),
+    "retrain.views": ("retrain.views=true", "retrain.views=[flip]", "retrain.views=translate"),
     "retrain.seeds": ("retrain.seeds=0", "retrain.seeds=3.0"),
     "retrain.test": ("retrain.test=no", "retrain.test=0", "retrain.test="),
 }
@@ -306,6 +309,10 @@ TOGETHER: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "test_stays_unread": (
         ("retrain.monitor", ("retrain.test=false",)),
         ("retrain.monitor", ("retrain={test: false, monitor: test}",)),
+    ),
+    "frozen_is_learnt": (
+        ("retrain.freeze", ("retrain.freeze=1",)),
+        ("retrain.freeze", ("retrain={freeze: 2, epochs: 3}",)),
     ),
     "baseline_in_space": (
         (BLOCKS, ("space.depth=[3, 4]",)),
