@@ -1,18 +1,24 @@
 """However a training is cut or shared out, every optimizer, schedule and augmentation is exact."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 
+from made_retrain import go as retrain
+from made_retrain import made_job
 from made_search import fresh, go, pictures, search_config, table
-from made_study import made_config
+from made_study import made_config, no_waiting
+from nas_cifar10.config import TrainingConfig
 from nas_cifar10.data.loader import normalise
 from nas_cifar10.epochs import Epoch
 from nas_cifar10.errors import BadDataError
 from nas_cifar10.networks.whitening import whitening_filters
+from nas_cifar10.search.driver import run_search
+from nas_cifar10.search.executors import LocalProcesses
 from nas_cifar10.segment import SEARCH, Segment, Trained, train_segment
 from nas_cifar10.space.candidate import Architecture, Block, Candidate
 from nas_cifar10.training.checkpoint import load_state, weights
@@ -67,9 +73,12 @@ def segment(stop: int, *overrides: str, epochs: int = 3, **changes: Any) -> Segm
     return replace(made, **changes)
 
 
-def train(given: Segment, checkpoint: bytes | None = None) -> Trained:
-    torch.set_num_threads(1)
-    result = train_segment(given, pictures(), checkpoint)
+def train(given: Segment, checkpoint: bytes | None = None, threads: int = 1) -> Trained:
+    torch.set_num_threads(threads)
+    try:
+        result = train_segment(given, pictures(), checkpoint)
+    finally:
+        torch.set_num_threads(1)
     assert isinstance(result, Trained)
     return result
 
@@ -95,12 +104,26 @@ def content(checkpoint: bytes) -> list[Any]:
     return flat(state)
 
 
+def test_every_optimizer_schedule_and_augmentation_is_a_recipe() -> None:
+    names = {"learning_rate", "epochs", "batch_size", "precision", "threads"}
+    told = {override.partition("=")[0] for recipe in RECIPES.values() for override in recipe}
+    assert {f"training.{key}" for key in TrainingConfig.model_fields.keys() - names} == told
+    for key in ("optimizer", "schedule", "flip"):
+        words = set(get_args(TrainingConfig.model_fields[key].annotation))
+        plain = TrainingConfig.model_fields[key].default
+        tried = {o.partition("=")[2] for r in RECIPES.values() for o in r if f".{key}=" in o}
+        assert tried | {plain} == words
+
+
+@pytest.mark.parametrize("threads", [1, 2])  # two: in lanes
 @pytest.mark.parametrize("overrides", RECIPES.values(), ids=RECIPES.keys())
-def test_segments_of_one_epoch_equal_one_of_all_to_the_bit(overrides: tuple[str, ...]) -> None:
-    whole, checkpoint = train(segment(3, *overrides)), None
+def test_segments_of_one_epoch_equal_one_of_all_to_the_bit(
+    overrides: tuple[str, ...], threads: int
+) -> None:
+    whole, checkpoint = train(segment(3, *overrides), threads=threads), None
     for stop in (1, 2, 3):
         torch.manual_seed(stop)  # the world's random numbers have no say
-        part = train(segment(stop, *overrides), checkpoint)
+        part = train(segment(stop, *overrides), checkpoint, threads)
         checkpoint = part.checkpoint
     assert timeless(part.epochs) == timeless(whole.epochs)
     assert content(part.checkpoint) == content(whole.checkpoint)
@@ -182,6 +205,46 @@ def test_searched_values_reach_the_training() -> None:
     overrides = ["training.weight_decay=0.1", "training.mixup=0.5", "training.translate=1"]
     searched = train(segment(2, candidate=own))
     assert timeless(searched.epochs) == timeless(train(segment(2, *overrides)).epochs)
+
+
+@pytest.fixture(scope="module")
+def crews() -> Iterator[list[LocalProcesses]]:
+    """Return two workers, and four, for every recipe."""
+    shown, cpu = pictures(), torch.device("cpu")
+    with LocalProcesses(shown, 1, cpu, 2) as two, LocalProcesses(shown, 1, cpu, 4) as four:
+        yield [two, four]
+
+
+@pytest.mark.parametrize("overrides", RECIPES.values(), ids=RECIPES.keys())
+def test_a_stopped_search_and_two_and_four_workers_give_the_study_of_one(
+    tmp_path: Path, crews: list[LocalProcesses], overrides: tuple[str, ...]
+) -> None:
+    small = ("search.trials=4", "search.cohort=4", "training.epochs=2", "space.depth=1")
+    config = search_config(*small, "space.channels=4", *overrides)
+    alone, place = fresh(tmp_path / "alone", config)
+    go(alone, place)
+    stopped, place = fresh(tmp_path / "stopped", config)
+    go(stopped, place, events=7)
+    go(stopped, place)
+    assert table(stopped) == table(alone)
+    for crew in crews:
+        shared, place = fresh(tmp_path / str(crew.free), config)
+        with no_waiting():
+            assert list(run_search(shared, place.run, crew))
+        assert table(shared) == table(alone)
+
+
+@pytest.mark.parametrize("overrides", RECIPES.values(), ids=RECIPES.keys())
+def test_a_stopped_retrain_goes_on_to_the_same_model(
+    tmp_path: Path, overrides: tuple[str, ...]
+) -> None:
+    whole, stopped = (made_job(tmp_path / name, *overrides) for name in ("whole", "stopped"))
+    retrain(whole)
+    retrain(stopped, epochs=1)
+    assert len(retrain(stopped, resume=True)) == 2
+    one, other = whole.folder, stopped.folder
+    assert one.model.read_bytes() == other.model.read_bytes()
+    assert one.predictions.read_bytes() == other.predictions.read_bytes()
 
 
 SEARCHES = {

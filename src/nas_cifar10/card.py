@@ -167,9 +167,7 @@ def _beginning(origin: Values) -> str:
     start, frozen = origin.get("start"), origin["retrain"].get("freeze", 0)
     if start is None:
         return "anew, from drawn weights"
-    kept = (
-        f", of which the first {frozen} blocks and the stem stayed as they were" if frozen else ""
-    )
+    kept = f"; the stem and {frozen} of the blocks stayed as they were" if frozen else ""
     words = ", ".join(f"{escaped(key)} {escaped(value)}" for key, value in start.items())
     return f"from the weights of another model ({words}), with a new last layer{kept}"
 
