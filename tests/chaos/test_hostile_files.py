@@ -101,6 +101,7 @@ FEEDS = {
     "samples": Feed("finished", "out/pictures.npz", REPORT),
     "history": Feed("finished", "out/retrain/history.csv", REPORT),
     "metrics": Feed("finished", "out/retrain/metrics.json", REPORT),
+    "top": Feed("finished", "out/retrain/top.json", REPORT),
     "place": Feed("searching", "out/", ("search", *ON), frozenset({73})),
 }
 
@@ -160,6 +161,7 @@ def cases() -> list[Case]:
             "noise": content(lambda canary: hostile.noise(900)),
         },
         "metrics": hostile.JSON,
+        "top": hostile.JSON,
         "place": {f"a link for {name}": leading_out(name) for name in LINKS},
     }
     listed = [
@@ -246,6 +248,7 @@ def leading_out(name: str) -> Spoil:
         if path.is_dir():
             shutil.rmtree(path)
         path.unlink(missing_ok=True)
+        path.parent.mkdir(exist_ok=True)
         path.symlink_to(canary.parent / "outside" / ("precious" if "." in name else ""))
 
     return spoil
