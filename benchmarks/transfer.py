@@ -122,9 +122,8 @@ def nas(*words: object) -> None:
 
 def keep(given: Any, source: Path) -> None:
     """Write what was measured so far."""
-    asked = {
-        key: str(value) for key, value in vars(given).items() if key not in {"out", "variants"}
-    }
+    left_out = {"out", "variants", "folder"}
+    asked = {key: str(value) for key, value in vars(given).items() if key not in left_out}
     found = {}
     for name in VARIANTS:
         kept = given.folder / f"{name.replace(' ', '-').replace(',', '')}.json"

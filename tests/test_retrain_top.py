@@ -12,8 +12,14 @@ from nas_cifar10.report.gather import gather
 from nas_cifar10.report.summary import summary
 from nas_cifar10.runs import RunFolder, read_csv, read_json
 
-FEW = ("search.trials=3", "search.cohort=3", "search.schedule.name=none", "retrain.epochs=2")
-FEW += ("space.channels=[4, 6, 8]", "space.training.learning_rate=0.01")
+FEW = (
+    "search.trials=3",
+    "search.cohort=3",
+    "search.schedule.name=none",
+    "retrain.epochs=2",
+    "space.channels=[4, 6, 8]",
+    "space.training.learning_rate=0.01",
+)
 
 
 @pytest.fixture(scope="module")

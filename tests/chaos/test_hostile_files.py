@@ -236,8 +236,16 @@ def others(name: str) -> Spoil:
     return spoil
 
 
-LINKS = ("figures", "retrain", "trials", "trials/1", "run.log", ".lock")
-LINKS += ("retrain/seed-1", "retrain/trial-0")
+LINKS = (
+    "figures",
+    "retrain",
+    "retrain/seed-1",
+    "retrain/trial-0",
+    "trials",
+    "trials/1",
+    "run.log",
+    ".lock",
+)
 
 
 def leading_out(name: str) -> Spoil:
