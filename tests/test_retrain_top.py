@@ -43,8 +43,12 @@ def test_the_best_stays_the_runs_model_and_the_others_have_folders(done: RunFold
     assert len(others) == 2
     assert read_json(done.retrain.metrics)["trial"] == best
     assert {path.name for path in done.retrain.root.iterdir() if path.is_dir()} == {
-        f"trial-{number}" for number in others
+        f"trial-{number}" for number in (best, *others)
     }
+    copied = list(done.retrain.trial(best).root.iterdir())
+    assert {path.name for path in copied} >= {"model.pt", "model.json", "metrics.json"}
+    for path in copied:
+        assert path.read_bytes() == (done.retrain.root / path.name).read_bytes()
     names = {path.name for path in vars(done.retrain).values()} - {"retrain", "top.json"}
     names -= {"summary.json", "model.onnx", "model.pt2"}
     for number in others:

@@ -85,8 +85,11 @@ def beside(job: Job, others: Sequence[Trial]) -> list[Job]:
 def compare(jobs: Sequence[Job]) -> None:
     """Write how the retrained trials came out; the first stays the run's model whatever it says."""
     job, rows = jobs[0], [_compared(each) for each in jobs]
-    found = {"objective": job.config.search.objective, "part": job.measured, "trials": rows}
+    found = {"objective": job.config.search.score, "part": job.measured, "trials": rows}
     write_json(job.run.retrain.top, found)
+    own = job.run.retrain.trial(job.trial.number)
+    for path in job.folder.results():  # so that the trials' folders are all of them
+        write_atomic(own.root / path.name, read_bytes(path))
 
 
 def _compared(job: Job) -> dict[str, Any]:
@@ -97,7 +100,7 @@ def _compared(job: Job) -> dict[str, Any]:
     return {
         "trial": job.trial.number,
         "folder": job.folder.root.relative_to(job.run.root).as_posix(),
-        "reached": getattr(searched, job.config.search.objective),
+        "reached": getattr(searched, job.config.search.score),
         "validation_accuracy": searched.accuracy,
         "accuracy": scores["accuracy"],
         "accuracy_ci95": scores["accuracy_ci95"],

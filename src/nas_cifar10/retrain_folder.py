@@ -26,6 +26,11 @@ class RetrainFolder:
         """Return the files that another model makes obsolete."""
         return self.predictions, self.card, self.onnx, self.pt2
 
+    def results(self) -> list[Path]:
+        """Return what a retrain leaves for others, as far as it is there."""
+        made = self.model, self.description, self.history, self.metrics, self.predictions, self.card
+        return [path for path in made if path.exists()]
+
     def seed(self, number: int) -> "RetrainFolder":
         """Return where the same candidate lies that was retrained once more, from 1 up."""
         return RetrainFolder(self.root / f"seed-{number}") if number else self
