@@ -18,6 +18,9 @@ FREE = {
     "retrain.monitor",
     "retrain.test",
     "retrain.seeds",
+    "retrain.views",
+    "retrain.start_from",
+    "retrain.freeze",
 }
 IDENTITY = {
     "name",
