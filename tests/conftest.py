@@ -1,5 +1,6 @@
 """What the tests of several rooms need."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from nas_cifar10.config import Config
 settings.register_profile("same everywhere", derandomize=True, deadline=None)
 settings.load_profile("same everywhere")
 torch.set_num_threads(1)
+# A shell starts what it puts into the background with Ctrl-C ignored, which children would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

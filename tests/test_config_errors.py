@@ -49,8 +49,8 @@ WORDING = {
     "training.threads=two": "training.threads: must be 'auto' or a whole number, got 'two'",
     "search.workers=2000": "search.workers: must be ≤ 1,024, got 2000",
     "search.count=2": (
-        "search.count: no such key; known: trials, cohort, objective, sampler, schedule, "
-        "constraints, workers, max_minutes, max_losses, baseline"
+        "search.count: no such key; known: trials, cohort, objective, objectives, sampler, "
+        "schedule, constraints, workers, max_minutes, max_losses, baseline"
     ),
     "search.baseline={architecture: {blocks: 3}}": (
         "search.baseline.architecture.blocks: must be a list, got 3"

@@ -17,9 +17,9 @@ from nas_cifar10.report.parts import (
     Search,
     Seeds,
     Shown,
-    Top,
     Trial,
 )
+from nas_cifar10.report.parts_top import Top
 from nas_cifar10.space.search_space import Dimension, SearchSpace
 
 

@@ -26,10 +26,10 @@ from nas_cifar10.report.parts import (
     Search,
     Seeds,
     Shown,
-    Top,
     Trial,
     finite_or_nan,
 )
+from nas_cifar10.report.parts_top import Top
 from nas_cifar10.runs import RunFolder, read_csv, read_json
 from nas_cifar10.space.search_space import Dimension, SearchSpace, as_number, ends_of, numeric
 

@@ -294,28 +294,6 @@ class Seeds:
 
 
 @checked(frozen=True)
-class Reached:
-    """What one retrained trial and, where there are several, its seeds came to."""
-
-    trial: Count
-    reached: Share
-    validation_accuracy: Share
-    accuracy: Share | None
-    accuracy_ci95: tuple[Share, Share] | None
-    seeds: Spread | None
-    parameters: Count
-    macs: Count
-
-
-@checked(frozen=True)
-class Top:
-    """What retrain/top.json holds: the best trials, in the search's order, each retrained."""
-
-    part: Literal["test", "validation"] | None
-    trials: tuple[Reached, ...]
-
-
-@checked(frozen=True)
 class Views:
     """What the mean over several views of each picture is worth, beside the plain numbers."""
 

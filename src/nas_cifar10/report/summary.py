@@ -11,11 +11,11 @@ from nas_cifar10.report.parts import (
     Metrics,
     Scores,
     Search,
-    Top,
     Trial,
     Views,
     WholeLatency,
 )
+from nas_cifar10.report.parts_top import Top
 from nas_cifar10.space.candidate import ARCHITECTURE_KEYS, BLOCK_KEYS, Candidate
 from nas_cifar10.space.search_space import first, from_number
 

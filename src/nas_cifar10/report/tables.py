@@ -9,7 +9,8 @@ from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.figures_search import readable
 from nas_cifar10.report.headline import percent
 from nas_cifar10.report.ink import rounded
-from nas_cifar10.report.parts import Metrics, Reached, Trial
+from nas_cifar10.report.parts import Metrics, Trial
+from nas_cifar10.report.parts_top import Reached
 from nas_cifar10.report.pictures import Album
 from nas_cifar10.report.summary import candidate_of, macs_of
 
