@@ -71,6 +71,18 @@ def test_a_drawing_names_stem_and_convolutions() -> None:
     assert "head: 10 classes" in drawn
 
 
+def test_beside_the_drawing_stands_what_it_does_not_show(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    sentence = "Every convolution is followed by ReLU and a 2×2 max-pooling."
+    for keys, plainly in (({}, True), ({"space": SPACE}, False)):
+        run = make_run(**keys)
+        report(run)
+        page = run.page.read_text(encoding="utf-8")
+        assert (sentence in page) == plainly
+        assert ("In words: " in page) == (not plainly)
+
+
 def test_another_trial_than_the_best_is_described_by_its_words(
     make_run: Callable[..., RunFolder],
 ) -> None:

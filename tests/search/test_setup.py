@@ -327,6 +327,34 @@ def test_a_dry_run_writes_nothing_and_names_both_ends_of_the_space(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_dry_run_trains_nothing_that_would_be_refused() -> None:
+    limit = "search.constraints.max_parameters"
+    rows = dict(dry_run(search_config(f"{limit}=3000"), "cpu"))
+    assert rows["largest"].endswith("refused: 3,514 parameters, at most 3,000 allowed")
+    assert " s an epoch" in rows["smallest"]
+    assert rows["search"].startswith("from ")
+    rows = dict(dry_run(search_config(f"{limit}=600"), "cpu"))
+    assert rows["smallest"].endswith("refused: 690 parameters, at most 600 allowed")
+    assert rows["retrain"] == "nothing, every candidate is refused"
+
+
+@pytest.mark.parametrize(("macs", "pictures"), [(10**10, 32), (1, 2)])
+def test_the_probe_takes_no_more_pictures_than_a_step_of_seconds_does(
+    monkeypatch: pytest.MonkeyPatch, macs: int, pictures: int
+) -> None:
+    seen: list[int] = []
+
+    def step(lanes: Any, optimizer: Any, images: torch.Tensor, *others: Any) -> None:
+        seen.append(len(images))
+
+    monkeypatch.setattr(setup, "PROBE_MACS", macs)
+    monkeypatch.setattr("nas_cifar10.search.setup.train_step", step)
+    monkeypatch.setattr(precision, "has_native_bf16", lambda device: True)
+    config = search_config("training.precision=auto")
+    resolve(config, digits(), torch.device("cpu"))
+    assert set(seen) == {pictures}
+
+
 def test_a_dry_run_says_what_does_not_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_memory(*args: Any) -> None:
         raise MemoryError

@@ -12,6 +12,7 @@ from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.parts import Environment
 from nas_cifar10.report.pictures import Album
 
+_PLAIN = "Every convolution is followed by ReLU and a 2×2 max-pooling."
 _PARTS = ("train", "validation", "test")
 _DUPLICATES = {
     "train_validation": "validation pictures that are in train too",
@@ -27,7 +28,7 @@ def context(facts: Facts, album: Album) -> dict[str, Any]:
         "name": plain(facts.name, 200),
         "sentence": headline.sentence(facts),
         "numbers": headline.numbers(facts),
-        "drawing": _drawing(facts),
+        **_network(facts),
         "missing": headline.missing(facts),
         "epochs": _epochs(facts),
         "board": tables.leaderboard(facts),
@@ -41,13 +42,17 @@ def context(facts: Facts, album: Album) -> dict[str, Any]:
     }
 
 
-def _drawing(facts: Facts) -> str | None:
+def _network(facts: Facts) -> dict[str, str | None]:
+    """Return the drawing of the network, where there is one, and what it does not show."""
     data, model, search = facts.data, facts.model, facts.search
     if data is not None and model is not None and facts.metrics is not None:
-        return drawing(model.architecture, model.layers, data.shape)
-    if data is None or search is None or search.best is None:
-        return None
-    return drawing(search.best.candidate.architecture, search.network, data.shape)
+        architecture, layers = model.architecture, model.layers
+    elif data is not None and search is not None and search.best is not None:
+        architecture, layers = search.best.candidate.architecture, search.network
+    else:
+        return {"drawing": None, "in_words": None}
+    words = _PLAIN if architecture.is_plain else f"In words: {architecture}."
+    return {"drawing": drawing(architecture, layers, data.shape), "in_words": words}
 
 
 def _epochs(facts: Facts) -> dict[str, float] | None:

@@ -51,6 +51,12 @@ class Architecture:
     head: str = "flatten"
     initialisation: str = "default"
 
+    @property
+    def is_plain(self) -> bool:
+        """Say whether it is Conv → ReLU → MaxPool(2x2) blocks and a linear layer, nothing else."""
+        blocks = (Block("conv", block.channels, block.kernel_size) for block in self.blocks)
+        return self == Architecture(tuple(blocks))
+
     def __str__(self) -> str:
         """Return the short form: `64-64-32, kernels 5-3-5`, then whatever is not plain."""
         words = [_joined(self.blocks, "channels"), f"kernels {_joined(self.blocks, 'kernel_size')}"]
