@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--validation", type=int, default=5000)
     parser.add_argument("--contestants", nargs="+", default=["plain", "hyperband", "halving"])
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--runs", type=Path, help="keep our run folders here")
     given = parser.parse_args()
     seeds = range(given.first_seed, given.first_seed + given.pairs)
     turns: dict[str, list[Turn]] = {name: [] for name in given.contestants}
@@ -78,7 +79,8 @@ def ours(name: str, seed: int, given: argparse.Namespace) -> Turn:
     if not any(word.startswith("search.workers=") for word in overrides):
         overrides.append("search.workers=auto")
     with tempfile.TemporaryDirectory() as folder:
-        command = [*NAS, "--run", f"{folder}/run", "--json"]
+        run = f"{given.runs or folder}/{name}-{seed}"
+        command = [*NAS, "--run", run, "--json"]
         command += [word for override in overrides for word in ("--set", override)]
         started = time.monotonic()
         said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
