@@ -160,6 +160,10 @@ KEYS: dict[str, tuple[str, ...]] = {
     ),
     "search.workers": ("search.workers=-1", "search.workers=0", "search.workers=all"),
     "search.max_losses": ("search.max_losses=0", "search.max_losses=never"),
+    "search.storage_retry_seconds": (
+        "search.storage_retry_seconds=0",
+        "search.storage_retry_seconds=for ever",
+    ),
     "search.max_minutes": ("search.max_minutes=0", "search.max_minutes=soon"),
     "search.baseline": ("search.baseline=small", "search.baseline=[16, 3]"),
     "search.baseline.architecture": (

@@ -17,6 +17,7 @@ FLOORS = [
         "config_rules",
         "config_search",
         "database",
+        "database_lock",
         "dimensions",
         "environment",
         "epochs",

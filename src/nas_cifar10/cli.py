@@ -132,12 +132,13 @@ def _search_or_run(
 
         cli_train.rehearse(read, device, verbose - quiet)
         return
-    with cli_place.held(place):
+    with cli_place.held(place, drives=True) as lock:
         from nas_cifar10 import cli_train
 
         request = cli_train.SearchRequest(
             command=str(context.info_name),
             place=place,
+            lock=lock,
             config=read,
             overrides=all_overrides,
             own_database=study_db is not None,
@@ -170,7 +171,7 @@ def retrain(
     from nas_cifar10 import cli_place
 
     place = cli_place.locate(run_dir, study_db, study)
-    with cli_place.held(place):
+    with cli_place.held(place, drives=False):
         from nas_cifar10 import cli_train
 
         request = cli_train.RetrainRequest(
@@ -282,11 +283,16 @@ def init(
 
 @app.command()
 @_explained
-def dashboard(run_dir: RunDir = None, port: Port = 8080) -> None:
+def dashboard(
+    study_db: StudyDb = None,
+    study: StudyName = None,
+    run_dir: RunDir = None,
+    port: Port = 8080,
+) -> None:
     """Show the study in a browser, until Ctrl-C."""
     from nas_cifar10 import cli_place
 
-    place = cli_place.locate(run_dir, None, None)
+    place = cli_place.locate(run_dir, study_db, study)
     from nas_cifar10 import cli_start
 
     cli_start.dashboard(place, port)

@@ -1,7 +1,8 @@
 """Which run and study a command is about, and the lock on them; imports nothing slow."""
 
 import sys
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -11,6 +12,7 @@ from nas_cifar10.config import Config
 from nas_cifar10.config_rules import notices
 from nas_cifar10.data.text import harmless
 from nas_cifar10.database import Database
+from nas_cifar10.database_lock import StudyLock
 from nas_cifar10.dimensions import Name
 from nas_cifar10.errors import ConfigError, MissingInputError
 from nas_cifar10.place import Place
@@ -70,7 +72,10 @@ def place_of_search(
             raise ConfigError("--config FILE is required; only --resume can do without")
         if run_dir is None or study_db is None:
             return locate(run_dir, study_db, study_name), None
-        return Place(RunFolder(run_dir), Database.parse(study_db), study_name), None
+        database = Database.parse(study_db)
+        if database.url is not None and study_name is None:  # the lock on a study needs its name
+            study_name = _only_study(database)
+        return Place(RunFolder(run_dir), database, study_name), None
     config = config_file.load(config_path, overrides)
     for notice in notices(config):
         print(f"note: {notice}", file=sys.stderr)
@@ -87,6 +92,33 @@ def _checked(study_name: str | None) -> str | None:
         raise ConfigError(f"--study: {why(error)}, got {study_name!r:.80}") from None
 
 
-def held(place: Place) -> AbstractContextManager[None]:
-    """Hold the run and its study; that this can be written also proves that the folder can."""
-    return locked(place.run, place.database.path)
+def _only_study(database: Database) -> str:
+    from nas_cifar10.study_open import open_study
+
+    return open_study(database, None).name
+
+
+@contextmanager
+def held(place: Place, *, drives: bool) -> Iterator[StudyLock | None]:
+    """Hold the run and its study; that this can be written also proves that the folder can.
+
+    Args:
+        drives: The study will be written to; who only reads it needs no lock on a server.
+
+    Yields:
+        The lock on a study that PostgreSQL keeps, where it drives.
+    """
+    database, name = place.database, place.study_name
+    with locked(place.run, database.path):
+        if database.url is None or not drives:
+            yield None
+        elif not database.is_postgresql or name is None:
+            print(
+                f"note: {harmless(database)}: nothing here keeps a second driver of the study "
+                "out; only PostgreSQL and SQLite do",
+                file=sys.stderr,
+            )
+            yield None
+        else:
+            with StudyLock(database, name) as lock:
+                yield lock

@@ -18,6 +18,7 @@ from nas_cifar10.data.dataset import read, read_again
 from nas_cifar10.data.describe import describe
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.data.text import harmless
+from nas_cifar10.database_lock import StudyLock
 from nas_cifar10.errors import (
     ConfigError,
     InterruptedRunError,
@@ -44,6 +45,7 @@ class SearchRequest:
 
     command: str
     place: Place
+    lock: StudyLock | None
     config: Config | None
     overrides: tuple[str, ...]
     own_database: bool
@@ -139,6 +141,7 @@ def _search(request: SearchRequest) -> DataSet:
             ready = start(config, place, device, overwrite=request.overwrite)
         else:
             raise MissingInputError(f"{place.run.root}: nothing to resume; name a --config")
+        ready.study.drive(request.lock)
         with _in_file(place.run), ready.executor as executor:
             progress = SearchProgress(ready.study, executor, quiet=request.loudness < 0)
             # Closed here, so that after Ctrl-C its last records are written under the lock.

@@ -101,6 +101,11 @@ class SearchConfig(Section):
     max_losses: Count | None = Field(
         3, description="a trial has failed when so many of its workers have died; null: never"
     )
+    storage_retry_seconds: Annotated[float, Field(gt=0, le=1e6)] = Field(
+        300,
+        description="for how long a database server that went away is asked again; training goes "
+        "on meanwhile as far as it can",
+    )
     baseline: CandidateConfig | None = Field(
         None, description="a first, fixed candidate of the space"
     )

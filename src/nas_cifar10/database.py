@@ -4,6 +4,9 @@ Knows no trial. Needs no optuna, and sqlalchemy only where a database is opened:
 answered at once.
 """
 
+from __future__ import annotations
+
+import logging
 import os
 import re
 import sqlite3
@@ -12,10 +15,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nas_cifar10.errors import BadDataError, ConfigError, MissingInputError, NasError, StorageError
 from nas_cifar10.reading import why
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Engine, ExceptionContext
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.]*://")
 _SECRET = re.compile("pass|secret|token|key|credential", re.IGNORECASE)
@@ -35,6 +41,20 @@ _NOT_OURS = (
     ValueError,
 )
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_HIDDEN = "***"
+# Of libpq: a server that says nothing is given up, not waited for until the network does.
+_NOTICE_SILENCE = {
+    "connect_timeout": "10",
+    "keepalives_idle": "20",
+    "keepalives_interval": "5",
+    "keepalives_count": "4",
+    "tcp_user_timeout": "40000",
+}
+_LIBPQ = {"psycopg", "psycopg2"}
+
+
+class ServerAwayError(Exception):
+    """A server does not answer, or went away while it was asked; it may come back."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +65,7 @@ class Database:
     url: str | None = field(default=None, repr=False)  # it may hold a password
 
     @classmethod
-    def parse(cls, text: str) -> "Database":
+    def parse(cls, text: str) -> Database:
         """Read what follows `--study-db`: a URL, or else a path to a SQLite file.
 
         Raises:
@@ -63,7 +83,7 @@ class Database:
         except (sqlalchemy.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
             raise ConfigError("--study-db: not a database URL that can be read") from None
         if url.get_backend_name() != "sqlite":
-            return cls(url=text)
+            return cls(url=_without_hidden(url))
         if not url.database or url.database == ":memory:" or url.query:
             raise ConfigError("--study-db: a SQLite URL names a file and nothing else")
         return cls(path=Path(url.database))
@@ -75,7 +95,7 @@ class Database:
         import sqlalchemy
 
         url = sqlalchemy.make_url(str(self.url))
-        secret = {key: "***" for key in url.query if _SECRET.search(key)}
+        secret = {key: _HIDDEN for key in url.query if _SECRET.search(key)}
         return url.update_query_dict(secret).render_as_string(hide_password=True)
 
     def _without_secrets(self, text: str) -> str:
@@ -86,8 +106,10 @@ class Database:
 
         url = sqlalchemy.make_url(self.url)
         secrets = [url.password, *(url.query[key] for key in url.query if _SECRET.search(key))]
+        secrets.append(os.environ.get("PGPASSWORD"))
         for secret in map(str, filter(None, secrets)):
-            text = text.replace(urllib.parse.quote(secret, safe=""), "***").replace(secret, "***")
+            for form in (urllib.parse.quote(secret, safe=""), urllib.parse.quote(secret), secret):
+                text = text.replace(form, _HIDDEN)
         return text
 
     def engine(self) -> tuple[str, dict[str, Any]]:
@@ -97,9 +119,54 @@ class Database:
         file.
         """
         if self.path is None:
-            return str(self.url).replace("{", "{{").replace("}", "}}"), {}
+            address = str(self.url).replace("{", "{{").replace("}", "}}")
+            return address, {"pool_pre_ping": True, "connect_args": self._connect_args()}
         path = str(self.path.absolute())  # so that `:memory:` is a name like any other
         return "sqlite:///study", {"creator": lambda: _connect(path)}
+
+    def _connect_args(self) -> dict[str, Any]:
+        import sqlalchemy
+
+        url = sqlalchemy.make_url(str(self.url))
+        if url.get_dialect().driver not in _LIBPQ:
+            return {}
+        return {key: value for key, value in _NOTICE_SILENCE.items() if key not in url.query}
+
+    @property
+    def is_postgresql(self) -> bool:
+        """Say whether a PostgreSQL server keeps the study."""
+        import sqlalchemy
+
+        if self.url is None:
+            return False
+        return sqlalchemy.make_url(self.url).get_backend_name() == "postgresql"
+
+    def open_server(self) -> Engine:
+        """Return what opens a connection of its own each time, and keeps no transaction open."""
+        import sqlalchemy
+
+        engine = sqlalchemy.create_engine(
+            str(self.url),
+            poolclass=sqlalchemy.NullPool,
+            isolation_level="AUTOCOMMIT",
+            connect_args=self._connect_args(),
+        )
+        tell_when_away(engine)
+        return engine
+
+    def exists(self) -> bool:
+        """Say whether there is something to look into: a file, or a server's tables of studies.
+
+        Raises:
+            ConfigError: the server's driver is not installed.
+            StorageError: the server cannot be reached.
+        """
+        if self.path is not None:
+            return self.path.exists()
+        import sqlalchemy
+
+        with self.explained(), self.open_server().connect() as connection:
+            return sqlalchemy.inspect(connection).has_table("studies")
 
     def check_is_study(self) -> None:
         """Look into a SQLite file; what a killed process left half-written is rolled back.
@@ -138,14 +205,23 @@ class Database:
         """
         from sqlalchemy.exc import SQLAlchemyError
 
-        expected: tuple[type[Exception], ...] = (SQLAlchemyError, sqlite3.Error, OSError, *also)
+        known = (SQLAlchemyError, ServerAwayError, sqlite3.Error, OSError)
+        expected: tuple[type[Exception], ...] = (*known, *also)
         try:
             yield
         except ImportError as error:
-            missing = getattr(error.__cause__ or error, "name", None)
-            raise ConfigError(f"{self}: its driver is not installed: {missing}") from None
+            raise ConfigError(self._no_driver(error)) from None
         except expected as error:
             raise self._explain(error) from None
+
+    def _no_driver(self, error: ImportError) -> str:
+        found = error.__cause__ if isinstance(error.__cause__, ImportError) else error
+        how = (
+            "; install it with pip install 'nas-cifar10[postgres]', in a checkout "
+            "pip install -e '.[postgres]'"
+        )
+        advice = how if (found.name or "psycopg").startswith("psycopg") else ""
+        return f"{self}: its driver is not installed: {found.name or why(found)}{advice}"
 
     @contextmanager
     def read_as_ours(self, study: str) -> Iterator[None]:
@@ -156,13 +232,47 @@ class Database:
             raise BadDataError(f"{self}: study {study!r} is damaged: {why(error)}") from error
 
     def _explain(self, error: Exception) -> NasError:
-        origin: BaseException = error
-        while origin.__cause__ is not None:
-            origin = origin.__cause__
-        reason = self._without_secrets(why(origin))
-        if getattr(origin, "sqlite_errorcode", None) in _DAMAGED:
+        reason = self.reason(error)
+        if getattr(_origin(error), "sqlite_errorcode", None) in _DAMAGED:
             return BadDataError(f"{self}: is no study database: {reason}")
         return StorageError(f"{self}: cannot be used: {reason}")
+
+    def reason(self, error: Exception) -> str:
+        """Return what a database driver says, in one line without the password."""
+        return " ".join(self._without_secrets(why(_origin(error))).split())
+
+
+def _origin(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _without_hidden(url: URL) -> str:
+    """Return an address as it was given, but without what we ourselves have hidden in it."""
+    hidden = [key for key in url.query if url.query[key] == _HIDDEN]
+    if url.password == _HIDDEN:
+        url = url.set(password=None)
+    return url.difference_update_query(hidden).render_as_string(hide_password=False)
+
+
+def tell_when_away(engine: Engine) -> None:
+    """Let an engine raise `ServerAwayError` where a connection is lost or cannot be had.
+
+    It is none of the errors that Optuna takes for a deadlock: it would add a trial a second time
+    whose commit went through and only its answer was lost.
+    """
+    import sqlalchemy
+
+    for name in ("sqlalchemy.pool", "psycopg"):  # they would print tracebacks of what is expected
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    sqlalchemy.event.listen(engine, "handle_error", _raise_if_away)
+
+
+def _raise_if_away(context: ExceptionContext) -> None:
+    if not context.is_pre_ping and (context.connection is None or context.is_disconnect):
+        raise ServerAwayError from context.original_exception
+    return None
 
 
 def _computes(sql: str | None) -> bool:

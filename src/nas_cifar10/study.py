@@ -7,31 +7,29 @@ trial number): samplers keep no state, and a resumed study goes on as if it had 
 
 import functools
 import itertools
-import math
+import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
-from datetime import UTC
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna.distributions import BaseDistribution
 from optuna.exceptions import StorageInternalError
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from nas_cifar10 import config_file
 from nas_cifar10.config_search import SamplerConfig
 from nas_cifar10.crash import crash_point
 from nas_cifar10.database import Database
+from nas_cifar10.database_lock import StudyLock
 from nas_cifar10.epochs import Epoch
+from nas_cifar10.errors import CannotCreateError
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.cost import Cost
-from nas_cifar10.space.search_space import Choice, Dimension, IntegerRange, SearchSpace, Value
+from nas_cifar10.space.search_space import SearchSpace, Value
+from nas_cifar10.study_book import Book, by_score, check_stored, distributions, row
+from nas_cifar10.study_patience import Patience
 from nas_cifar10.study_rows import Clock, Facts, Proposal, Trial, WholeLatency
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -39,6 +37,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 FACTS = "nas_cifar10"  # one attribute: a study has all its facts or none
 _CLOCK = "nas_cifar10_clock"
 _LATENCY = "nas_cifar10_latency"
+_DRIVER = "nas_cifar10_driver"  # of a study on a server: who has driven it last
 _STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
 
@@ -69,12 +68,19 @@ R = TypeVar("R")
 def _explained(
     method: Callable[Concatenate["Study", P], R],
 ) -> Callable[Concatenate["Study", P], R]:
-    """Let a method say in one line what its database could not do."""
+    """Let a method wait for its database, and say in one line what that could not do.
+
+    A method may be run again after any of its steps, done or not, was the last.
+    """
 
     @functools.wraps(method)
     def run(study: "Study", /, *args: P.args, **kwargs: P.kwargs) -> R:
-        with study.database.explained(StorageInternalError):
+        def act() -> R:
+            study._catch_up()
             return method(study, *args, **kwargs)
+
+        with study.database.explained(StorageInternalError):
+            return study._patience.through(act)
 
     return run
 
@@ -87,8 +93,10 @@ class Study:
     ) -> None:
         """Read the facts of a study of ours."""
         self.database = database
-        self._stored = _Book(stored, storage)
-        self._twin: _Book | None = None
+        self._stored = Book(stored, storage)
+        self._twin: Book | None = None
+        self._patience = Patience(database)
+        self._behind: dict[int, _Waiting] = {}
         self.name = stored.study_name
         with database.read_as_ours(self.name):
             self.facts = Facts.from_json(stored.user_attrs[FACTS])
@@ -96,6 +104,35 @@ class Study:
             if len(stored.directions) != 1 + len(self.config.search.costs):
                 raise ValueError("it has not one direction a goal")
         self.space = SearchSpace.from_config(self.config.space)
+
+    def drive(self, lock: StudyLock | None) -> None:
+        """Wait for a server that goes away, from now on, and stop where another driver came.
+
+        Args:
+            lock: Held by this driver; None: the database has no such lock.
+        """
+        driver = uuid.uuid4().hex
+
+        def check_ours() -> None:
+            if self._stored.study.user_attrs.get(_DRIVER) != driver:
+                raise CannotCreateError(
+                    f"{self.database}: another driver went on with study {self.name!r} while the "
+                    f"server was away; go on after it with --resume"
+                )
+
+        if lock is not None:
+            self._sign(driver)
+        seconds = self.config.search.storage_retry_seconds
+        self._patience = Patience(self.database, seconds, lock, check_ours)
+
+    @_explained
+    def _sign(self, driver: str) -> None:
+        self._stored.study.set_user_attr(_DRIVER, driver)
+
+    @property
+    def is_behind(self) -> bool:
+        """Say whether epochs wait for a database that is away."""
+        return bool(self._behind)
 
     @property
     @_explained
@@ -136,10 +173,10 @@ class Study:
             stored = self._stored.study.get_trials(deepcopy=False)
             drawn_from = distributions(self.space)
             for number, frozen in enumerate(stored):
-                _check(number, frozen, drawn_from)
-            rows = [_row(frozen) for frozen in stored]
-            for row in rows:
-                row.check(self.config.search.costs)
+                check_stored(number, frozen, drawn_from)
+            rows = [row(frozen) for frozen in stored]
+            for each in rows:
+                each.check(self.config.search.costs)
             return rows
 
     @_explained
@@ -180,27 +217,38 @@ class Study:
             "repeats": repeats,
         } | ({"latency_ms": latency_ms} if latency_ms is not None else {})
         crash_point("trial.drawn")
-        self._stored.add(self.space, proposal.values, attributes, excess)
+        # Or else it was stored, and only the answer to that was lost.
+        if len(self._stored.study.get_trials(deepcopy=False)) == proposal.number:
+            self._stored.add(self.space, proposal.values, attributes, excess)
         crash_point("trial.stored")
         if excess:
             self._mirror().constrain(proposal.number, excess)
         frozen = self._stored.study.get_trials(deepcopy=False)[-1]
         assert frozen.number == proposal.number
-        return _row(frozen)
+        return row(frozen)
 
-    @_explained
     def set_epochs(self, trial: Trial, epochs: tuple[Epoch, ...]) -> Trial:
         """Report the epochs of a running trial that are new, then store all of them.
 
-        In this order: a process killed in between reports once more, which changes nothing.
+        In this order: a process killed in between reports once more, which changes nothing. Where
+        the database is away they wait until it answers: the trial's checkpoint holds them.
         """
-        new = epochs[len(trial.epochs) :]
-        self._report(self._stored, trial.number, new)
-        crash_point("epochs.reported")
-        values = [epoch.to_json() for epoch in epochs]
-        self._stored.set_attribute(trial.number, "epochs", values)
-        crash_point("epochs.stored")
+        waiting = self._behind.get(trial.number)
+        reported = waiting.reported if waiting else len(trial.epochs)
+        self._behind[trial.number] = _Waiting(reported, epochs)
+        with self.database.explained(StorageInternalError):
+            self._patience.attempt(self._catch_up)
         return replace(trial, epochs=epochs)
+
+    def _catch_up(self) -> None:
+        for number, waiting in list(self._behind.items()):
+            new = waiting.epochs[waiting.reported :]
+            self._report(self._stored, number, new)
+            crash_point("epochs.reported")
+            values = [epoch.to_json() for epoch in waiting.epochs]
+            self._stored.set_attribute(number, "epochs", values)
+            crash_point("epochs.stored")
+            del self._behind[number]
 
     @_explained
     def end(
@@ -213,15 +261,17 @@ class Study:
             as_state: complete, pruned or failed, as the sampler learns from it.
             value: What is maximised, where `as_state` is complete.
         """
-        self._stored.set_attribute(trial.number, "outcome", {"state": state, "reason": reason})
-        crash_point("outcome.stored")
-        twin = self._mirror()
-        self._report(twin, trial.number, trial.epochs)
         values = None if value is None else [value, *trial.costs(self.config.search.costs)]
-        for book in (self._stored, twin):
-            book.study.tell(trial.number, values, state=_STATES[as_state])
+        stored, twin = self._stored, self._mirror()
+        if not stored.has_ended(trial.number):  # or else only the answer to that was lost
+            stored.set_attribute(trial.number, "outcome", {"state": state, "reason": reason})
+            crash_point("outcome.stored")
+            stored.study.tell(trial.number, values, state=_STATES[as_state])
+        if not twin.has_ended(trial.number):
+            self._report(twin, trial.number, trial.epochs)
+            twin.study.tell(trial.number, values, state=_STATES[as_state])
         crash_point("trial.told")
-        return _row(self._stored.study.get_trials(deepcopy=False)[trial.number])
+        return row(self._stored.study.get_trials(deepcopy=False)[trial.number])
 
     @_explained
     def importances(self) -> dict[str, float]:
@@ -237,10 +287,10 @@ class Study:
             return {}
         study = optuna.create_study(direction="maximize")
         with self.database.read_as_ours(self.name):
-            study.add_trials(map(_by_score, own))
+            study.add_trials(map(by_score, own))
         return dict(optuna.importance.get_param_importances(study))
 
-    def _report(self, book: "_Book", number: int, epochs: tuple[Epoch, ...]) -> None:
+    def _report(self, book: Book, number: int, epochs: tuple[Epoch, ...]) -> None:
         """Report epochs to one objective: with several, Optuna holds a report for a mistake."""
         if not self.config.search.costs:
             book.report(number, epochs, self.config.search.score)
@@ -258,92 +308,20 @@ class Study:
         kind = "model_based" if trial.relative_params else "random"
         return Proposal(number, kind, trial.params, self.space.candidate(trial.params))
 
-    def _mirror(self) -> "_Book":
+    def _mirror(self) -> Book:
         if self._twin is None:
             storage = optuna.storages.InMemoryStorage()
             directions = self._stored.study.directions
             study = optuna.create_study(storage=storage, directions=directions)
             with self.database.read_as_ours(self.name):
                 study.add_trials(self._stored.study.get_trials(deepcopy=False))
-            self._twin = _Book(study, storage)
+            self._twin = Book(study, storage)
         return self._twin
 
 
-class _Book:
-    """A study together with the storage it is written to."""
+@dataclass(frozen=True)
+class _Waiting:
+    """Epochs of a trial, and how many of them the database has for certain."""
 
-    def __init__(self, study: optuna.Study, storage: optuna.storages.BaseStorage) -> None:
-        self.study = study
-        self.storage = storage
-        self.study_id = storage.get_study_id_from_name(study.study_name)
-
-    def add(
-        self,
-        space: SearchSpace,
-        values: Mapping[str, Value],
-        attributes: dict[str, Any],
-        excess: Mapping[str, float] | None = None,
-    ) -> None:
-        trial = create_trial(
-            state=TrialState.RUNNING,
-            params=dict(values),
-            distributions=distributions(space),
-            user_attrs=attributes,
-            constraints=dict(excess) if excess else None,
-        )
-        self.study.add_trial(trial)
-
-    def constrain(self, number: int, excess: Mapping[str, float]) -> None:
-        as_stored = create_trial(state=TrialState.FAIL, constraints=dict(excess))
-        for key, value in as_stored.system_attrs.items():
-            self.storage.set_trial_system_attr(self._id(number), key, value)
-
-    def set_attribute(self, number: int, key: str, value: Any) -> None:
-        self.storage.set_trial_user_attr(self._id(number), key, value)
-
-    def report(self, number: int, epochs: tuple[Epoch, ...], objective: str) -> None:
-        for epoch in epochs:
-            value = getattr(epoch.measured, objective)
-            self.storage.set_trial_intermediate_value(self._id(number), epoch.number, value)
-
-    def _id(self, number: int) -> int:
-        return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
-
-
-def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
-    """Return the dimensions of a space as Optuna writes them."""
-    return {name: _distribution(d) for name, d in space.dimensions.items()}
-
-
-def _distribution(dimension: Dimension) -> BaseDistribution:
-    if isinstance(dimension, Choice):
-        return CategoricalDistribution(dimension.values)
-    if isinstance(dimension, IntegerRange):
-        return IntDistribution(dimension.low, dimension.high, dimension.log, dimension.step)
-    return FloatDistribution(dimension.low, dimension.high, dimension.log)
-
-
-def _check(number: int, frozen: FrozenTrial, drawn_from: dict[str, BaseDistribution]) -> None:
-    """Check what Optuna takes as it is stored."""
-    if frozen.number != number:
-        raise ValueError(f"trial {number} is missing, or there twice")
-    if frozen.distributions != drawn_from:
-        raise ValueError(f"trial {number} was drawn from another space")
-    if not all(math.isfinite(value) for value in frozen.values or ()):
-        raise ValueError(f"the value of trial {number} is no finite number")
-
-
-def _by_score(frozen: FrozenTrial) -> FrozenTrial:
-    """Return a complete trial as it would be if there were no second goal."""
-    if len(frozen.values) == 1:
-        return frozen
-    values, distributions = frozen.values[:1], frozen.distributions
-    return create_trial(values=values, params=frozen.params, distributions=distributions)
-
-
-def _row(frozen: FrozenTrial) -> Trial:
-    if frozen.datetime_start is None:
-        raise ValueError(f"trial {frozen.number} never started")
-    started_at = frozen.datetime_start.astimezone(UTC).isoformat(timespec="seconds")
-    ended = frozen.state.is_finished()
-    return Trial.from_attributes(frozen.number, frozen.user_attrs, started_at, ended=ended)
+    reported: int
+    epochs: tuple[Epoch, ...]

@@ -1,8 +1,9 @@
 """Which studies a database holds: create, find, open and delete them; knows no trial.
 
-Only this file and `study` import optuna.
+Only this file, `study` and `study_book` import optuna.
 """
 
+import weakref
 from dataclasses import asdict
 
 import optuna
@@ -11,7 +12,8 @@ from optuna.study import StudyDirection
 
 from nas_cifar10 import config_file
 from nas_cifar10.crash import crash_point
-from nas_cifar10.database import Database
+from nas_cifar10.database import Database, tell_when_away
+from nas_cifar10.database_lock import schema_lock
 from nas_cifar10.errors import BadDataError, CannotCreateError, ConfigError, MissingInputError
 from nas_cifar10.study import FACTS, Study
 from nas_cifar10.study_rows import Facts
@@ -74,7 +76,7 @@ def find_study(database: Database, name: str | None) -> Study | None:
         BadDataError: the database holds no studies, or this one is not ours.
         StorageError: the database cannot be reached or read.
     """
-    if database.path is not None and not database.path.exists():
+    if not database.exists():
         return None
     database.check_is_study()
     with database.explained(StorageInternalError):
@@ -113,10 +115,12 @@ def open_study(database: Database, name: str | None) -> Study:
     study = find_study(database, name)
     if study is not None:
         return study
-    if database.path is not None and not database.path.exists():
+    if database.path is not None and not database.exists():
         raise MissingInputError(f"{database}: no such study database")
-    with database.explained(StorageInternalError):
-        names = sorted(optuna.get_all_study_names(open_storage(database)))
+    names: list[str] = []
+    if database.exists():
+        with database.explained(StorageInternalError):
+            names = sorted(optuna.get_all_study_names(open_storage(database)))
     if name is None or not names:
         raise MissingInputError(f"{database}: holds no study")
     raise ConfigError(f"--study: {database} holds {', '.join(map(repr, names))}, got {name!r}")
@@ -138,4 +142,9 @@ def open_storage(database: Database) -> optuna.storages.RDBStorage:
     """
     url, arguments = database.engine()
     with database.explained(Exception):  # tables of another version, or not as Optuna makes them
-        return optuna.storages.RDBStorage(url, engine_kwargs=arguments)
+        with schema_lock(database):
+            storage = optuna.storages.RDBStorage(url, engine_kwargs=arguments)
+        if database.url is not None:
+            tell_when_away(storage.engine)
+            weakref.finalize(storage, storage.engine.dispose)  # or else its connections stay open
+        return storage

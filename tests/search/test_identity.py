@@ -14,6 +14,7 @@ FREE = {
     "search.workers",
     "search.max_minutes",
     "search.max_losses",
+    "search.storage_retry_seconds",
     "retrain.epochs",
     "retrain.monitor",
     "retrain.test",

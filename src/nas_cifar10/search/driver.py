@@ -62,7 +62,7 @@ def run_search(study: Study, run: RunFolder, executor: Executor) -> Generator[Tr
     try:
         for trial in driver.steps():
             yield trial
-            if seconds() > recorded + _VIEWS_EVERY_SECONDS:
+            if seconds() > recorded + _VIEWS_EVERY_SECONDS and not study.is_behind:
                 recorded = record(None, final=False)
         time_best(study, driver.trials)
         finished = True

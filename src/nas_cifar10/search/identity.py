@@ -5,7 +5,14 @@ from typing import Any
 
 from nas_cifar10.errors import StateError
 
-FREE = ("search.trials", "search.workers", "search.max_minutes", "search.max_losses", "retrain")
+FREE = (
+    "search.trials",
+    "search.workers",
+    "search.max_minutes",
+    "search.max_losses",
+    "search.storage_retry_seconds",
+    "retrain",
+)
 
 
 def check(stored: Mapping[str, Any], given: Mapping[str, Any]) -> None:
