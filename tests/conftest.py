@@ -1,12 +1,14 @@
 """What the tests of several rooms need."""
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
 
+from made_postgres import Server, running_server
 from nas_cifar10 import config_file
 from nas_cifar10.config import Config
 
@@ -42,3 +44,10 @@ def tiny_config() -> Config:
 def outputs(tmp_path: Path) -> Path:
     """Return a folder for runs that goes away with the test."""
     return tmp_path / "outputs"
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """Return a running PostgreSQL server of the tests' own."""
+    with running_server() as server:
+        yield server
