@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tomllib
 from contextlib import closing
 from pathlib import Path
 
@@ -180,3 +181,28 @@ def test_errors_of_the_driver_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(BadDataError, match=r"study\.db: is no study database: file is not"):  # noqa: SIM117
         with database.explained(), closing(sqlite3.connect(tmp_path / "new.db")) as connection:
             connection.execute("SELECT * FROM trials")
+
+
+def test_a_driver_that_is_not_installed_is_named_with_the_way_to_get_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    told = (
+        r"anna:\*\*\*@host/db: its driver is not installed: psycopg; install it with pip install "
+    )
+    with pytest.raises(ConfigError, match=told + r"'nas-cifar10\[postgres\]'") as raised:
+        Database.parse("postgresql+psycopg://anna:geheim@host/db").exists()
+    assert raised.value.exit_code == 2
+    assert "\n" not in str(raised.value)
+
+
+def test_the_core_brings_no_database_driver() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert not [name for name in project["dependencies"] if "psycopg" in name]
+    assert project["optional-dependencies"]["postgres"] == ["psycopg[binary]>=3.2"]
+
+
+def test_what_was_hidden_in_an_address_is_left_to_the_environment() -> None:
+    shown = str(Database.parse("postgresql+psycopg://anna:geheim@host/db?sslpassword=x&options=y"))
+    again = Database.parse(shown)
+    assert again.url == "postgresql+psycopg://anna@host/db?options=y"

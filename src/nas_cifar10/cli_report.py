@@ -21,6 +21,7 @@ def report(place: Place, *, as_json: bool) -> None:
     """Write the run's tables again from the study, draw figures and page, and sum up."""
     study = open_study(place.database, place.study_name)
     views.write(study, study.trials(), place.run, final=True)
+    _complete(study, place)
     facts, left_out = write_report(place.run)
     for reason in dict.fromkeys(left_out.values()):
         names = ", ".join(name for name, why in left_out.items() if why == reason)
@@ -31,6 +32,21 @@ def report(place: Place, *, as_json: bool) -> None:
         print(json.dumps(found, indent=2))
     else:
         print_table(summary(facts), place.run)
+
+
+def _complete(study: Study, place: Place) -> None:
+    """Write the config where the search ran on another machine, and name what only that one has."""
+    run = place.run
+    if not run.config.exists():
+        views.write_config(study, run)
+    missing = [path.name for path in (run.environment, run.pictures) if not path.exists()]
+    if missing and not run.environment.exists():
+        missing += [] if run.retrain.root.exists() else [f"{run.retrain.root.name}/"]
+        print(
+            f"note: {harmless(run.root)} has no {', '.join(missing)}: they lie in the folder where "
+            f"the search ran, not in the database; copy them here for the whole report",
+            file=sys.stderr,
+        )
 
 
 def best_trials(study: Study) -> list[Trial]:

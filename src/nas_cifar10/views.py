@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from nas_cifar10.runs import RunFolder, write_csv, write_json
+from nas_cifar10 import yaml_text
+from nas_cifar10.runs import RunFolder, write_csv, write_json, write_text
 from nas_cifar10.study import Study
 from nas_cifar10.study_ranking import best_of, front_of
 from nas_cifar10.study_rows import Trial
@@ -50,6 +51,12 @@ def write(study: Study, trials: Sequence[Trial], run: RunFolder, *, final: bool)
     best = best_of(trials, study.config.search)
     if best is not None:
         write_json(run.best, describe(best))
+
+
+def write_config(study: Study, run: RunFolder) -> None:
+    """Write the resolved config, which the study holds."""
+    config = yaml_text.dump(study.facts.config)
+    write_text(run.config, f"# the resolved config of study {study.name!r}\n{config}")
 
 
 def trial_table(study: Study, trials: Sequence[Trial]) -> tuple[list[str], list[dict[str, Any]]]:

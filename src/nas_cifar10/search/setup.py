@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from nas_cifar10 import environment, yaml_text
+from nas_cifar10 import environment, views
 from nas_cifar10.config import Config
 from nas_cifar10.crash import crash_point
 from nas_cifar10.data import album
@@ -24,7 +24,7 @@ from nas_cifar10.networks import latency
 from nas_cifar10.networks.build import build, initialise
 from nas_cifar10.networks.cost import cost
 from nas_cifar10.place import Place
-from nas_cifar10.runs import now, write_json, write_text
+from nas_cifar10.runs import now, write_json
 from nas_cifar10.search import identity
 from nas_cifar10.search.executors import InProcess, LocalProcesses, open_executor
 from nas_cifar10.segment import search_pictures
@@ -219,8 +219,7 @@ def training_step(
 def describe_run(study: Study, place: Place, data: DataSet) -> None:
     """Write what is known before the first trial: config, environment, sample pictures."""
     run = place.run
-    config = yaml_text.dump(study.facts.config)
-    write_text(run.config, f"# the resolved config of study {study.name!r}\n{config}")
+    views.write_config(study, run)
     earlier = environment.read(run.environment) if run.environment.exists() else None
     times: dict[str, Any] = {"started_at": now(), "resumed_at": []}
     if earlier is not None:
