@@ -252,7 +252,7 @@ def _without_hidden(url: URL) -> str:
     """Return an address as it was given, but without what we ourselves have hidden in it."""
     hidden = [key for key in url.query if url.query[key] == _HIDDEN]
     if url.password == _HIDDEN:
-        url = url.set(password=None)
+        url = url._replace(password=None)  # its own `set` takes None for no change
     return url.difference_update_query(hidden).render_as_string(hide_password=False)
 
 

@@ -19,7 +19,7 @@ from nas_cifar10.database import Database, ServerAwayError
 from nas_cifar10.errors import CannotCreateError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Engine
 
 _SETTLE_SECONDS = 1.0  # until a server has noticed that a killed driver is gone
 _PAUSE_SECONDS = 0.1
@@ -40,6 +40,7 @@ class StudyLock(AbstractContextManager["StudyLock"]):
         """Take nothing yet."""
         self._database, self._study = database, study
         self._key = _key(f"study {study}")
+        self._engine: Engine | None = None
         self._connection: Connection | None = None
         # Names of connections have at most 63 bytes.
         self.name = f"process {os.getpid()} on {socket.gethostname()}"[:60]
@@ -79,7 +80,8 @@ class StudyLock(AbstractContextManager["StudyLock"]):
         return True
 
     def _take(self, *, again: bool = False) -> None:
-        connection = self._database.open_server().connect()
+        self._engine = self._engine or self._database.open_server()
+        connection = self._engine.connect()
         try:
             _scalar(connection, "SELECT set_config('application_name', :value, false)", self.name)
             end = time.monotonic() + _SETTLE_SECONDS

@@ -129,6 +129,13 @@ class Study:
     def _sign(self, driver: str) -> None:
         self._stored.study.set_user_attr(_DRIVER, driver)
 
+    @_explained
+    def settle(self) -> None:
+        """Wait until all epochs are stored.
+
+        No decision is taken before: no checkpoint gets further than one that its record is before.
+        """
+
     @property
     def is_behind(self) -> bool:
         """Say whether epochs wait for a database that is away."""

@@ -151,6 +151,7 @@ class _Driver:
 
         After a restart some trials may be further than others; those wait.
         """
+        self.study.settle()
         alive = [trial for trial in self._running() if trial.repeats is None]
         passed = {trial.number: self._stops_passed(trial) for trial in alive}
         rounds = min(passed.values(), default=0)
