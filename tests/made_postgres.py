@@ -88,7 +88,7 @@ class Server:
             dbname=database,
             autocommit=True,
         ) as connection:
-            found = connection.execute(query)  # type: ignore[arg-type] # no literal
+            found = connection.execute(query)
             return found.fetchall() if found.description else []
 
     def url(self, database: str, password: bool = True, port: int | None = None) -> str:
