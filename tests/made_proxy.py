@@ -1,17 +1,22 @@
 """Something between a driver and its server that loses answers; knows no query but COMMIT."""
 
+import random
 import socket
 import threading
 from contextlib import suppress
 
 
 class Proxy:
-    """Passes bytes on; of every so many commits it keeps the answer, and cuts the line."""
+    """Passes bytes on; of a share of the commits it keeps the answer, and cuts the line.
 
-    def __init__(self, port: int) -> None:
+    At random: what is tried again takes as many commits as before, and one in every so many would
+    meet the same one each time.
+    """
+
+    def __init__(self, port: int, seed: int) -> None:
         """Stand before the server at this port of loopback, and lose nothing yet."""
-        self._target = port
-        self.every: int | None = None
+        self._target, self._generator = port, random.Random(seed)
+        self.share = 0.0
         self.commits = self.lost = 0
         self._counted = threading.Lock()
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -61,6 +66,6 @@ class Proxy:
     def _is_lost(self) -> bool:
         with self._counted:
             self.commits += 1
-            lost = self.every is not None and self.commits % self.every == 0
+            lost = self._generator.random() < self.share
             self.lost += lost
             return lost

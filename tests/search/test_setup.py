@@ -294,7 +294,7 @@ def test_a_start_that_was_killed_can_be_started_again(
     def killed(*args: Any) -> None:
         raise KilledError
 
-    for victim in ("create_study", "describe_run", "write_text", "write_json"):
+    for victim in ("create_study", "describe_run", "write_json"):
         with monkeypatch.context() as patched, no_waiting():
             patched.setattr(setup, victim, killed)
             with pytest.raises(KilledError):
