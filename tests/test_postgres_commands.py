@@ -1,6 +1,5 @@
 """The commands with a study on a server: from anywhere, and without its password in any output."""
 
-import functools
 import json
 import os
 import signal
@@ -134,18 +133,18 @@ def dashboard_answers(folder: Path, url: str) -> None:
 
 def test_a_whole_search_outlives_a_restart(server: Server, folder: Path) -> None:
     url, log = server.url(server.new_database()), folder / "log"
-
-    def command() -> None:
-        say_to(log)
-        nas(folder, *SEARCH, url, "--workers", "2", "--set", "search.trials=12")
-
-    pid = fork(functools.partial(command))
-    assert pid > 1
-    while not (folder / "outputs/tiny-run/trials").exists():
-        assert os.waitpid(pid, os.WNOHANG) == (0, 0), log.read_text()
-        time.sleep(0.02)
-    server.restart("immediate", away=1.0)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, log.read_text()
+    command = [sys.executable, "-m", "nas_cifar10", *SEARCH, url]
+    command += ["--workers", "2", "--set", "search.trials=12"]
+    # Not forked: a process that has had workers cannot have any in what it forks.
+    with (
+        log.open("w") as said_to,
+        subprocess.Popen(command, cwd=folder, stdout=said_to, stderr=said_to) as process,
+    ):
+        while not (folder / "outputs/tiny-run/trials").exists():
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.02)
+        server.restart("immediate", away=1.0)
+        assert process.wait(300) == 0, log.read_text()
     assert ":***@127.0.0.1" in log.read_text()
     assert "Traceback" not in log.read_text()
     is_told_nowhere(folder)

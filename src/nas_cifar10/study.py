@@ -225,14 +225,12 @@ class Study:
         } | ({"latency_ms": latency_ms} if latency_ms is not None else {})
         crash_point("trial.drawn")
         # Or else it was stored, and only the answer to that was lost.
-        if len(self._stored.study.get_trials(deepcopy=False)) == proposal.number:
+        if not self._stored.has(proposal.number):
             self._stored.add(self.space, proposal.values, attributes, excess)
         crash_point("trial.stored")
         if excess:
             self._mirror().constrain(proposal.number, excess)
-        frozen = self._stored.study.get_trials(deepcopy=False)[-1]
-        assert frozen.number == proposal.number
-        return row(frozen)
+        return row(self._stored.trial(proposal.number))
 
     def set_epochs(self, trial: Trial, epochs: tuple[Epoch, ...]) -> Trial:
         """Report the epochs of a running trial that are new, then store all of them.
@@ -270,15 +268,17 @@ class Study:
         """
         values = None if value is None else [value, *trial.costs(self.config.search.costs)]
         stored, twin = self._stored, self._mirror()
-        if not stored.has_ended(trial.number):  # or else only the answer to that was lost
+        if not stored.trial(
+            trial.number
+        ).state.is_finished():  # or else only the answer to that was lost
             stored.set_attribute(trial.number, "outcome", {"state": state, "reason": reason})
             crash_point("outcome.stored")
             stored.study.tell(trial.number, values, state=_STATES[as_state])
-        if not twin.has_ended(trial.number):
+        if not twin.trial(trial.number).state.is_finished():
             self._report(twin, trial.number, trial.epochs)
             twin.study.tell(trial.number, values, state=_STATES[as_state])
         crash_point("trial.told")
-        return row(self._stored.study.get_trials(deepcopy=False)[trial.number])
+        return row(stored.trial(trial.number))
 
     @_explained
     def importances(self) -> dict[str, float]:

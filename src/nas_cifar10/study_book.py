@@ -61,9 +61,17 @@ class Book:
             value = getattr(epoch.measured, objective)
             self.storage.set_trial_intermediate_value(self._id(number), epoch.number, value)
 
-    def has_ended(self, number: int) -> bool:
-        """Say whether a trial was told."""
-        return self.study.get_trials(deepcopy=False)[number].state.is_finished()
+    def has(self, number: int) -> bool:
+        """Say whether a trial is stored."""
+        try:
+            self._id(number)
+        except KeyError:
+            return False
+        return True
+
+    def trial(self, number: int) -> FrozenTrial:
+        """Return one trial; reading all to get at one takes longer the more there are."""
+        return self.storage.get_trial(self._id(number))
 
     def _id(self, number: int) -> int:
         return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)

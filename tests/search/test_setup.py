@@ -294,9 +294,9 @@ def test_a_start_that_was_killed_can_be_started_again(
     def killed(*args: Any) -> None:
         raise KilledError
 
-    for victim in ("create_study", "describe_run", "write_json"):
+    for victim in ("create_study", "describe_run", "views.write_config", "write_json"):
         with monkeypatch.context() as patched, no_waiting():
-            patched.setattr(setup, victim, killed)
+            patched.setattr(f"{setup.__name__}.{victim}", killed)
             with pytest.raises(KilledError):
                 start(search_config(*SHORT), place, "cpu", overwrite=True)
         study = existing(place, resume=True, overwrite=False)
