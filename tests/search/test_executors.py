@@ -131,8 +131,8 @@ def test_shared_memory_that_is_too_small_is_named(
 
 
 def slow(trial: int) -> Segment:
-    """Return a segment that takes long enough to be interrupted."""
-    return segment(trial, stop=2000, channels=64)
+    """Return a segment that takes minutes, however long a busy machine lets its killer wait."""
+    return segment(trial, stop=100_000, channels=64)
 
 
 def busy(executor: LocalProcesses) -> list[int]:
