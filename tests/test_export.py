@@ -16,6 +16,8 @@ import torch
 
 from made_trained import made_model, made_part, nas, refused, trained_run
 from nas_cifar10 import export, export_check
+from nas_cifar10.data.image_folder import decode_all, files_below
+from nas_cifar10.data.loader import Part
 from nas_cifar10.errors import NasError
 from nas_cifar10.export import FORMATS, compared, export_model
 from nas_cifar10.model import Model, Shape, probabilities, read_model
@@ -255,6 +257,30 @@ def test_a_missing_package_is_named_with_what_installs_it(
     message = refused(66, "export", "--run", digits.root, "--format", "onnx")
     assert f"needs the package {name}" in message
     assert "pip install 'nas-cifar10[export]'" in message
+
+
+@pytest.fixture(scope="module")
+def all_test_pictures() -> Part:
+    """Return CIFAR-10's 10,000 test pictures."""
+    paths, _ = files_below(ROOT / "data/cifar/test")
+    if not paths:
+        pytest.skip("the CIFAR-10 pictures are not under data/cifar")
+    pixels, errors = decode_all(paths, 3, 32)
+    assert (len(pixels), set(errors)) == (10_000, {None})
+    images = torch.from_numpy(pixels)
+    return Part(images, torch.zeros(len(images), dtype=torch.int64), torch.arange(len(images)))
+
+
+@pytest.mark.cifar
+@pytest.mark.slow
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", [*BLOCKS, *RICH])
+def test_every_kind_of_block_says_the_same_of_10000_pictures(
+    tmp_path: Path, all_test_pictures: Part, name: str, form: str
+) -> None:
+    shape = (3, 32, 32)
+    model = made_model(name, shape) if name in BLOCKS else made_model("", shape, 0, RICH[name])
+    assert export_model(model, form, tmp_path / "model", all_test_pictures) <= 1e-5
 
 
 @NEEDED

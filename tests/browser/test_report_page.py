@@ -22,31 +22,51 @@ Open = Callable[..., Any]
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 ROOT = Path(__file__).parents[2]
+CIFAR = ROOT / "data" / "cifar"
 WIDTHS = (375, 768, 1440)
 SHORT = ["search.trials=5", "training.epochs=3", "retrain.epochs=3", "data.limit=500"]
 
 
-@pytest.fixture(scope="session")
-def digits_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the page of a real search and retrain."""
-    folder = tmp_path_factory.mktemp("digits")
-    config = ROOT / "configs" / "quickstart.yaml"
-    words = ["run", "--config", str(config), "--run", str(folder), "--quiet"]
-    words += [word for key in SHORT for word in ("--set", key)]
+def _page_of_a_run(folder: Path, config: str, keys: list[str]) -> Path:
+    words = ["run", "--config", str(ROOT / "configs" / config), "--run", str(folder), "--quiet"]
+    words += [word for key in keys for word in ("--set", key)]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     return folder / "report.html"
 
 
 @pytest.fixture(scope="session")
+def digits_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the page of a real search and retrain."""
+    return _page_of_a_run(tmp_path_factory.mktemp("digits"), "quickstart.yaml", SHORT)
+
+
+@pytest.fixture(scope="session")
 def cifar_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the page of a real search and retrain on some pictures of CIFAR-10."""
+    if not CIFAR.is_dir():
+        pytest.skip("the CIFAR-10 pictures are not under data/cifar")
+    keys = ["data.source=image_folder", f"data.root={CIFAR}", "data.limit=6000"]
+    keys += ["search.trials=5", "training.epochs=2", "retrain.epochs=2"]
+    keys += ["training.precision=fp32", "training.threads=1"]
+    return _page_of_a_run(tmp_path_factory.mktemp("cifar"), "default.yaml", keys)
+
+
+@pytest.fixture(scope="session")
+def made_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the page of a run as large as that of the default config."""
-    run = MadeRun(predicted=True).write(tmp_path_factory.mktemp("cifar"))
+    run = MadeRun(predicted=True).write(tmp_path_factory.mktemp("made"))
     report(run)
     return run.page
 
 
-@pytest.fixture(params=["digits_report", "cifar_report"])
+@pytest.fixture(
+    params=[
+        "digits_report",
+        pytest.param("cifar_report", marks=pytest.mark.cifar),
+        "made_report",
+    ]
+)
 def report_path(request: pytest.FixtureRequest) -> Path:
     found: Path = request.getfixturevalue(request.param)
     return found
@@ -79,9 +99,9 @@ def column(shown: Page, number: int) -> list[str]:
     return [str(row.locator("th, td").nth(number).text_content()) for row in cells]
 
 
-def test_the_leaderboard_sorts_and_filters(open_page: Open, cifar_report: Path) -> None:
+def test_the_leaderboard_sorts_and_filters(open_page: Open, made_report: Path) -> None:
     opened = open_page()
-    opened.show(cifar_report)
+    opened.show(made_report)
     head = opened.page.locator("#board thead button")
     for _ in range(2):
         head.nth(0).click()
@@ -96,10 +116,10 @@ def test_the_leaderboard_sorts_and_filters(open_page: Open, cifar_report: Path) 
 
 
 def test_a_cell_of_the_confusion_matrix_shows_its_pictures(
-    open_page: Open, cifar_report: Path
+    open_page: Open, made_report: Path
 ) -> None:
     opened = open_page()
-    opened.show(cifar_report)
+    opened.show(made_report)
     cell = opened.page.locator("[data-cell='3-5']")
     cell.focus()
     opened.page.keyboard.press("Enter")
@@ -139,17 +159,17 @@ def test_without_javascript_there_are_still_pictures(open_page: Open, report_pat
     assert not any(plot.is_visible() for plot in opened.page.locator(".plot").all())
 
 
-def test_paper_gets_the_still_pictures(open_page: Open, cifar_report: Path) -> None:
+def test_paper_gets_the_still_pictures(open_page: Open, made_report: Path) -> None:
     opened = open_page()
-    opened.show(cifar_report)
+    opened.show(made_report)
     opened.page.emulate_media(media="print")
     assert opened.page.locator("img.still").first.is_visible()
     assert not opened.page.locator("[data-chart=history]").is_visible()
 
 
-def test_dark_and_light_are_drawn_in_their_own_colours(open_page: Open, cifar_report: Path) -> None:
+def test_dark_and_light_are_drawn_in_their_own_colours(open_page: Open, made_report: Path) -> None:
     opened = open_page(color_scheme="light")
-    opened.show(cifar_report)
+    opened.show(made_report)
     title = opened.page.locator("[data-chart=history] .xtitle")
     light = title.evaluate("each => getComputedStyle(each).fill")
     opened.page.emulate_media(color_scheme="dark")

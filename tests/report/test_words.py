@@ -1,5 +1,6 @@
 """A space whose dimensions hold words is read, drawn and described as one of numbers is."""
 
+import re
 from collections.abc import Callable
 
 import matplotlib
@@ -10,10 +11,12 @@ from nas_cifar10.report.charts_search import slices
 from nas_cifar10.report.drawing import drawing
 from nas_cifar10.report.figures import FIGURES, draw
 from nas_cifar10.report.gather import gather
+from nas_cifar10.report.headline import sentence
 from nas_cifar10.report.summary import summary
 from nas_cifar10.report.write import report
 from nas_cifar10.runs import RunFolder, read_csv, read_json, write_json
 from nas_cifar10.space.candidate import Architecture, Block
+from nas_cifar10.space.cost import Layer
 
 SPACE = {
     "depth": [2, 3],
@@ -62,13 +65,26 @@ def test_a_page_shows_words_where_values_stand(make_run: Callable[..., RunFolder
     assert depth.layout["xaxis"]["categoryarray"] == [2.0, 3.0]
 
 
+def _drawable(block: Block) -> tuple[Architecture, tuple[Layer, ...], tuple[int, int, int]]:
+    architecture = Architecture((block,))
+    return architecture, cost(architecture, (3, 64, 64), 10).layers, (3, 64, 64)
+
+
 def test_a_drawing_names_stem_and_convolutions() -> None:
     block = Block("residual", 6, 3, convolutions=2)
     architecture = Architecture((block,), stem="whitening")
     drawn = str(drawing(architecture, cost(architecture, (3, 8, 8), 10).layers, (3, 8, 8)))
-    assert "stem: 24 channels" in drawn
-    assert "2 × residual 3×3, 6 channels" in drawn
-    assert "head: 10 classes" in drawn
+    assert "stem: 24 channels, 7×7, " in drawn
+    assert "2 × residual 3×3: 6 channels, " in drawn
+    assert "head: 10 classes, " in drawn
+
+
+def test_no_words_of_a_drawing_are_cut_off() -> None:
+    block = Block("depthwise_separable", 4096, 31, convolutions=8)
+    drawn = str(drawing(*_drawable(block)))
+    words = re.findall(r">([^<]+)</text>", drawn)
+    assert "8 × depthwise separable 31×31" in words
+    assert max(len(each) for each in words) <= 34  # of 8 units each, beside the stacks
 
 
 def test_beside_the_drawing_stands_what_it_does_not_show(
@@ -81,6 +97,11 @@ def test_beside_the_drawing_stands_what_it_does_not_show(
         page = run.page.read_text(encoding="utf-8")
         assert (sentence in page) == plainly
         assert ("In words: " in page) == (not plainly)
+
+
+def test_the_first_sentence_names_what_was_sought(make_run: Callable[..., RunFolder]) -> None:
+    assert "; the best, 32-16-16, " in sentence(gather(make_run()))
+    assert "; the best by macro F1 (0.670), 32-" in sentence(gather(make_run(objective="macro_f1")))
 
 
 def test_another_trial_than_the_best_is_described_by_its_words(

@@ -11,6 +11,7 @@ from nas_cifar10.space.cost import Layer
 
 _WIDTH, _ROW, _GLYPH = 380, 74, 112  # user units; a phone shows them one to one
 _LARGEST, _SMALLEST = 46.0, 9.0  # side of the front square
+_LINE = 18  # from one line of words to the next
 _STEP = 3.2  # between the squares of a stack
 _MOST_SQUARES = 10
 
@@ -25,13 +26,12 @@ def drawing(
         picture: C, H, W of what goes in.
     """
     blocks = dict(zip((f"block{n}" for n in range(1, 1000)), architecture.blocks, strict=False))
-    channels, height, width = picture
-    rows: list[tuple[str, str, tuple[int, ...]]] = [
-        ("picture", f"{width}×{height}, {counted(channels, 'channel')}", picture)
+    rows: list[tuple[str, str, str, tuple[int, ...]]] = [("picture", _out(picture), "", picture)]
+    rows += [
+        (_title(layer, blocks), _out(layer.shape), _weights(layer), layer.shape) for layer in layers
     ]
-    rows += [(_title(layer, blocks), _size(layer), layer.shape) for layer in layers]
-    told = "; ".join(f"{title}: {size}" for title, size, _ in rows)
-    drawn = Markup("").join(_row(i, *row, side=max(height, width)) for i, row in enumerate(rows))
+    told = "; ".join(f"{title}: {', '.join(filter(None, said))}" for title, *said, _ in rows)
+    drawn = Markup("").join(_row(i, *row, side=max(picture[1:])) for i, row in enumerate(rows))
     high = _ROW * len(rows)
     return Markup(
         '<svg class="network" viewBox="0 0 {w} {h}" role="img" aria-labelledby="network-told">'
@@ -42,35 +42,37 @@ def drawing(
 def _title(layer: Layer, blocks: dict[str, Block]) -> str:
     block = blocks.get(layer.name)
     if block is None:
-        unit = "class" if len(layer.shape) == 1 else "channel"
-        return f"{layer.name}: {counted(layer.shape[0], unit)}"
+        return layer.name
     several = f"{block.convolutions} × " if block.convolutions > 1 else ""
-    kind = several + block.kind.replace("_", " ")
-    kernel = f"{block.kernel_size}×{block.kernel_size}"
-    return f"{kind} {kernel}, {counted(block.channels, 'channel')}"
+    return f"{several}{block.kind.replace('_', ' ')} {block.kernel_size}×{block.kernel_size}"
 
 
-def _size(layer: Layer) -> str:
-    out = "×".join(str(side) for side in (*layer.shape[1:], layer.shape[0]))
-    return f"out {out} · {counted(layer.parameters, 'parameter')}"
+def _out(shape: tuple[int, ...]) -> str:
+    if len(shape) == 1:
+        return counted(shape[0], "class")
+    channels, height, width = shape
+    return f"{counted(channels, 'channel')}, {width}×{height}"
 
 
-def _row(place: int, title: str, size: str, shape: tuple[int, ...], *, side: int) -> Markup:
+def _weights(layer: Layer) -> str:
+    return counted(layer.parameters, "parameter")
+
+
+def _row(
+    place: int, title: str, out: str, weights: str, shape: tuple[int, ...], *, side: int
+) -> Markup:
     middle = _ROW * (place + 0.5)
     stack = _stack(middle, shape, side) if len(shape) == 3 else _bar(middle)
     arrow = _arrow(_ROW * place) if place else Markup("")
-    return Markup(
-        '{arrow}{stack}<text x="{x}" y="{y}" class="part">{title}</text>'
-        '<text x="{x}" y="{below}" class="size">{size}</text>'
-    ).format(
-        arrow=arrow,
-        stack=stack,
-        x=_GLYPH,
-        y=f"{middle - 3:.1f}",
-        below=f"{middle + 15:.1f}",
-        title=title,
-        size=size,
+    first = middle - _LINE * (2 if weights else 1) / 2 + 5
+    lines = [("part", title), ("size", out), *([("size", weights)] if weights else [])]
+    text = Markup("").join(
+        Markup('<text x="{x}" y="{y:.1f}" class="{kind}">{words}</text>').format(
+            x=_GLYPH, y=first + _LINE * number, kind=kind, words=words
+        )
+        for number, (kind, words) in enumerate(lines)
     )
+    return arrow + stack + text
 
 
 def _stack(middle: float, shape: tuple[int, ...], side: int) -> Markup:

@@ -50,9 +50,16 @@ def sentence(facts: Facts) -> str:
     if best is None:
         return f"{tried}; none is complete yet."
     reached = f"gets {percent(best.validation_accuracy or 0)} of the validation pictures right"
-    which = "the most accurate" if facts.costs else "the best"
-    found = f"{tried}; {which}, {describe(best.candidate)}, {reached}."
+    found = f"{tried}; {_rank(facts)}, {describe(best.candidate)}, {reached}."
     return f"{found}{_on_front(facts, facts.search)}{_retrained(facts, best)}"
+
+
+def _rank(facts: Facts) -> str:
+    """Say by what the best is the best."""
+    if facts.objective == "accuracy":
+        return "the most accurate" if facts.costs else "the best"
+    value = facts.best and facts.best.objective
+    return f"the best by {facts.objective}" + (f" ({rounded(value)})" if value else "")
 
 
 def _on_front(facts: Facts, search: Search) -> str:
