@@ -269,7 +269,7 @@ def test_the_probe_runs_the_largest_network_of_the_space(
         return lambda number_format: None
 
     monkeypatch.setattr(precision, "has_native_bf16", lambda device: True)
-    monkeypatch.setattr(setup, "training_step", noted)
+    monkeypatch.setattr(setup, "_probe_step", noted)
     resolve(config, ready.data, torch.device("cpu"))
     assert steps == [("8-8-8, kernels 5-5-5", 24)]
 
@@ -344,15 +344,25 @@ def test_the_probe_takes_no_more_pictures_than_a_step_of_seconds_does(
 ) -> None:
     seen: list[int] = []
 
-    def step(lanes: Any, optimizer: Any, images: torch.Tensor, *others: Any) -> None:
+    def learn(lanes: Any, images: torch.Tensor, *others: Any, **named: Any) -> None:
         seen.append(len(images))
 
     monkeypatch.setattr(setup, "PROBE_MACS", macs)
-    monkeypatch.setattr("nas_cifar10.search.setup.train_step", step)
+    monkeypatch.setattr("nas_cifar10.training.lanes.Lanes.learn", learn)
     monkeypatch.setattr(precision, "has_native_bf16", lambda device: True)
     config = search_config("training.precision=auto")
     resolve(config, digits(), torch.device("cpu"))
     assert set(seen) == {pictures}
+
+
+def test_the_probe_times_no_update_of_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    def update(optimizer: Any, *args: Any) -> None:
+        raise AssertionError("an update takes the same time in either format")
+
+    monkeypatch.setattr("torch.optim.Adam.step", update)
+    monkeypatch.setattr(precision, "has_native_bf16", lambda device: True)
+    found = resolve(search_config("training.precision=auto"), digits(), torch.device("cpu"))
+    assert found["bf16_speedup"] > 0
 
 
 def test_a_dry_run_says_what_does_not_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:

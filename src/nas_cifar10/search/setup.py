@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from nas_cifar10 import environment, views
 from nas_cifar10.config import Config
@@ -182,10 +183,19 @@ def batch_size(config: Config, candidate: Candidate) -> int:
 def _probe_step(
     config: Config, largest: Candidate, data: DataSet, device: torch.device
 ) -> Callable[[str], None]:
-    """Return a `training_step` of seconds: the largest network of a space may be refused itself."""
+    """Return what learns from so few pictures that it takes seconds, whatever the space holds.
+
+    Weights are not updated: that takes the same time in either format, and once a whole batch.
+    """
     macs = price(largest, data).macs
     pictures = min(batch_size(config, largest), max(MAX_LANES, PROBE_MACS // macs))
-    return training_step(config, largest, data, device, pictures)
+    network, images, labels = _with_noise(config, largest, data, device, pictures)
+
+    def step(number_format: str) -> None:
+        with Lanes(network) as lanes:
+            lanes.learn(images, labels, number_format, label_smoothing=0.0)
+
+    return step
 
 
 def price(candidate: Candidate, data: DataSet) -> Cost:
@@ -198,22 +208,29 @@ def training_step(
     config: Config, candidate: Candidate, data: DataSet, device: torch.device, pictures: int
 ) -> Callable[[str], None]:
     """Return a function that trains a candidate on so much noise in a number format."""
-    channels, height, width = (int(size) for size in data.images.shape[1:])
-    network = build(candidate.architecture, (channels, height, width), len(data.class_names))
-    initialise(network, config.seed, candidate.architecture.initialisation)
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
+    network, images, labels = _with_noise(config, candidate, data, device, pictures)
     optimizer = make_optimizer(network, config.training)
-    generator = torch.Generator().manual_seed(config.seed)
-    size = (pictures, channels, height, width)
-    noise = torch.randint(0, 256, size, dtype=torch.uint8, generator=generator)
-    images = normalise(noise.to(device))
-    labels = torch.zeros(len(images), dtype=torch.int64, device=device)
 
     def step(number_format: str) -> None:
         with Lanes(network) as lanes:
             train_step(lanes, optimizer, images, labels, number_format)
 
     return step
+
+
+def _with_noise(
+    config: Config, candidate: Candidate, data: DataSet, device: torch.device, pictures: int
+) -> tuple[nn.Module, Tensor, Tensor]:
+    """Return a network, and so much noise with labels for it to learn from."""
+    channels, height, width = (int(size) for size in data.images.shape[1:])
+    network = build(candidate.architecture, (channels, height, width), len(data.class_names))
+    initialise(network, config.seed, candidate.architecture.initialisation)
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
+    generator = torch.Generator().manual_seed(config.seed)
+    size = (pictures, channels, height, width)
+    noise = torch.randint(0, 256, size, dtype=torch.uint8, generator=generator)
+    images = normalise(noise.to(device))
+    return network, images, torch.zeros(len(images), dtype=torch.int64, device=device)
 
 
 def describe_run(study: Study, place: Place, data: DataSet) -> None:
