@@ -9,8 +9,8 @@ from nas_cifar10.report.captions import counted
 from nas_cifar10.space.candidate import Architecture, Block
 from nas_cifar10.space.cost import Layer
 
-_WIDTH, _ROW, _GLYPH = 380, 74, 112  # user units; a phone shows them one to one
-_LARGEST, _SMALLEST = 46.0, 9.0  # side of the front square
+_WIDTH, _ROW, _GLYPH = 380, 84, 112  # user units; a phone shows them one to one
+_LARGEST, _SMALLEST = 42.0, 9.0  # side of the front square
 _LINE = 18  # from one line of words to the next
 _STEP = 3.2  # between the squares of a stack
 _MOST_SQUARES = 10
