@@ -12,6 +12,7 @@ from nas_cifar10.dimensions import (
     FolderPath,
     Milliseconds,
     Minutes,
+    RayAddress,
     Section,
     Work,
     also,
@@ -73,6 +74,22 @@ class ConstraintsConfig(Section):
     )
 
 
+class RayConfig(Section):
+    """The cluster that `search.executor: ray` trains on."""
+
+    address: RayAddress | None = Field(
+        None,
+        description="of a running cluster; auto: RAY_ADDRESS, or the one of this machine; null: "
+        "one of its own on this machine, for as long as the search runs",
+    )
+    cpus: Annotated[float, Field(gt=0, le=1024)] | None = Field(
+        None, description="what a segment reserves; null: as many as a worker has threads"
+    )
+    gpus: Annotated[float, Field(ge=0, le=1024)] = Field(
+        0.0, description="what a segment reserves, a share of one say; it waits for a node with it"
+    )
+
+
 class SearchConfig(Section):
     """How the best candidate is looked for."""
 
@@ -93,8 +110,14 @@ class SearchConfig(Section):
     schedule: ScheduleConfig = ScheduleConfig()
     constraints: ConstraintsConfig = ConstraintsConfig()
     workers: AutoOrWorkers = Field(
-        1, description="processes that train; auto: one on every two CPU cores, at most a cohort's"
+        1,
+        description="segments trained at once; auto: one on every two CPU cores, at most a "
+        "cohort's, and on a Ray cluster a cohort's",
     )
+    executor: Literal["local", "ray"] = Field(
+        "local", description="where segments are trained: on this machine, or on a Ray cluster"
+    )
+    ray: RayConfig = RayConfig()
     max_minutes: Minutes | None = Field(
         None, description="no new cohort is asked after so long; null: no limit"
     )

@@ -1,5 +1,6 @@
 """The kinds of value a key can hold, and the three ways to write a searched one; knows no key."""
 
+import re
 import unicodedata
 from typing import Annotated, Any, Generic, Literal, Self, TypeAlias, TypeVar
 
@@ -51,6 +52,16 @@ def also(rule: str) -> dict[str, JsonValue]:
     return {"also": rule}
 
 
+_ADDRESS = "auto, or HOST:PORT as ray start --head prints it"
+
+
+def _host_and_port(text: str) -> str:
+    port = re.fullmatch(r"[\w.\-\[\]:]+:(\d{1,5})", text, re.ASCII)
+    if text != "auto" and not (port and 0 < int(port[1]) < 2**16):
+        raise ValueError(f"must be {_ADDRESS}")
+    return text
+
+
 def _shape(value: Any) -> str:
     """Name the form a value is written in, for pydantic's tagged unions."""
     if isinstance(value, (list, tuple)):
@@ -79,6 +90,9 @@ Name: TypeAlias = Annotated[
 ]
 FolderPath: TypeAlias = Annotated[
     str, Field(max_length=1000, json_schema_extra=_PLAIN), AfterValidator(_plain_text)
+]
+RayAddress: TypeAlias = Annotated[
+    str, Field(max_length=300, json_schema_extra=also(_ADDRESS)), AfterValidator(_host_and_port)
 ]
 Count: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Work: TypeAlias = Annotated[int, Field(ge=1, le=10**15)]

@@ -16,9 +16,11 @@ import torch
 
 from made_search import pictures
 from made_study import made_config
+from nas_cifar10.config_search import RayConfig
 from nas_cifar10.errors import CannotCreateError
 from nas_cifar10.search import executors
 from nas_cifar10.search.executors import (
+    Executor,
     InProcess,
     LocalProcesses,
     open_executor,
@@ -45,6 +47,22 @@ def segment(trial: int, stop: int = 1, channels: int = 4) -> Segment:
     )
 
 
+@pytest.fixture
+def here() -> InProcess:
+    return InProcess(pictures(), 1, CPU)
+
+
+@pytest.fixture(scope="module")
+def on_ray() -> Iterator[Executor]:
+    """Two tasks at a time on a Ray cluster of this machine."""
+    pytest.importorskip("ray", reason="the extra [ray] is not installed")
+    from nas_cifar10.search import ray_cluster
+
+    ray_cluster.connect(RayConfig())
+    with ray_cluster.RayTasks(pictures(), 1, CPU, 2, RayConfig()) as found:
+        yield found
+
+
 @pytest.fixture(scope="module")
 def two() -> Iterator[LocalProcesses]:
     """Two workers for all tests that do them no harm."""
@@ -66,15 +84,12 @@ def the_same(found: Trained | Failed, expected: Trained | Failed) -> bool:
 class TestEveryExecutor:
     """What the driver relies on."""
 
-    @pytest.fixture(params=["in process", "processes"])
-    def executor(
-        self, request: pytest.FixtureRequest, two: LocalProcesses
-    ) -> InProcess | LocalProcesses:
-        return InProcess(pictures(), 1, CPU) if request.param == "in process" else two
+    @pytest.fixture(params=["here", "two", pytest.param("on_ray", marks=pytest.mark.ray)])
+    def executor(self, request: pytest.FixtureRequest) -> Executor:
+        found: Executor = request.getfixturevalue(request.param)
+        return found
 
-    def test_segments_come_back_as_they_would_be_trained_here(
-        self, executor: InProcess | LocalProcesses
-    ) -> None:
+    def test_segments_come_back_as_they_would_be_trained_here(self, executor: Executor) -> None:
         expected = {trial: train_segment(segment(trial), pictures(), None) for trial in range(5)}
         waiting, found = list(expected), dict[int, Trained | Failed]()
         while len(found) < 5:
@@ -84,7 +99,7 @@ class TestEveryExecutor:
             found[trial] = result
         assert all(the_same(found[trial], expected[trial]) for trial in expected)
 
-    def test_a_checkpoint_is_gone_on_from(self, executor: InProcess | LocalProcesses) -> None:
+    def test_a_checkpoint_is_gone_on_from(self, executor: Executor) -> None:
         straight = train_segment(segment(3, stop=2), pictures(), None)
         executor.submit(segment(3), None)
         _, first = executor.result()
@@ -93,16 +108,14 @@ class TestEveryExecutor:
         _, second = executor.result()
         assert the_same(second, straight)
 
-    def test_it_is_free_again_after_a_result(self, executor: InProcess | LocalProcesses) -> None:
+    def test_it_is_free_again_after_a_result(self, executor: Executor) -> None:
         before = executor.free
         executor.submit(segment(0), None)
         assert executor.free == before - 1
         executor.result()
         assert executor.free == before
 
-    def test_an_error_of_ours_is_raised_where_the_driver_is(
-        self, executor: InProcess | LocalProcesses
-    ) -> None:
+    def test_an_error_of_ours_is_raised_where_the_driver_is(self, executor: Executor) -> None:
         executor.submit(replace(segment(0), precision="fp7", stream="none"), None)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="seed string"):
             executor.result()

@@ -12,6 +12,10 @@ from nas_cifar10.search.identity import check
 FREE = {
     "search.trials",
     "search.workers",
+    "search.executor",
+    "search.ray.address",
+    "search.ray.cpus",
+    "search.ray.gpus",
     "search.max_minutes",
     "search.max_losses",
     "search.storage_retry_seconds",

@@ -1,7 +1,8 @@
-"""Who trains segments: this process, or local worker processes. Knows no study and no schedule.
+"""Who trains segments: this process, or local worker processes; `ray_cluster` is the third.
 
-An executor takes as many segments as it is free for and gives results back in whatever order they
-get done; nothing that a segment computes depends on who computes it.
+Knows no study and no schedule. An executor takes as many segments as it is free for and gives
+results back in whatever order they get done; nothing that a segment computes depends on who
+computes it.
 """
 
 import logging
@@ -16,7 +17,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 
 import torch
 import torch.multiprocessing
@@ -52,6 +53,16 @@ class Executor(Protocol):
 
     def result(self) -> tuple[int, Result]:
         """Wait for a segment, and return its trial's number with what came out."""
+
+
+class OpenExecutor(Executor, Protocol):
+    """An executor whose workers end when it is closed."""
+
+    def __enter__(self) -> Self:
+        """Return the executor."""
+
+    def __exit__(self, *error: object) -> None:
+        """End the workers; what they are at is given up."""
 
 
 class InProcess(AbstractContextManager["InProcess"]):
@@ -226,9 +237,14 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
         lost, code = self._losses[trial], dead.process.exitcode
         log.warning("a worker died (%s) while it trained trial %d", _cause(code), trial)
         if lost == self._max_losses:
-            self._lost.append((trial, Failed(f"its worker died {lost} times", ())))
+            self._lost.append((trial, failed_workers(lost)))
         else:
             self._give(place, task)
+
+
+def failed_workers(times: int) -> Failed:
+    """Return what becomes of a trial that its workers do not survive."""
+    return Failed(f"its worker died {times} times", ())
 
 
 def _cause(exit_code: int | None) -> str:

@@ -8,6 +8,8 @@ from nas_cifar10.errors import StateError
 FREE = (
     "search.trials",
     "search.workers",
+    "search.executor",
+    "search.ray",
     "search.max_minutes",
     "search.max_losses",
     "search.storage_retry_seconds",

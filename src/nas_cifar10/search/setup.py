@@ -27,7 +27,7 @@ from nas_cifar10.networks.cost import cost
 from nas_cifar10.place import Place
 from nas_cifar10.runs import now, write_json
 from nas_cifar10.search import identity
-from nas_cifar10.search.executors import InProcess, LocalProcesses, open_executor
+from nas_cifar10.search.executors import OpenExecutor, open_executor
 from nas_cifar10.segment import search_pictures
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.cost import Cost
@@ -52,7 +52,7 @@ class Ready:
 
     study: Study
     data: DataSet
-    executor: InProcess | LocalProcesses
+    executor: OpenExecutor
 
 
 def existing(place: Place, *, resume: bool, overwrite: bool) -> Study | None:
@@ -85,6 +85,7 @@ def start(config: Config, place: Place, requested_device: str, *, overwrite: boo
         NasError: the pictures, the device or the database cannot be used; nothing was written.
     """
     device = precision.resolve_device(requested_device)
+    _connect(config)
     data = read(config.data, config.seed)
     facts = Facts(config.plain(), resolve(config, data, device), describe(data))
     name = place.study_name or config.name
@@ -108,6 +109,7 @@ def go_on(study: Study, config: Config, place: Place, requested_device: str | No
     # Read again first: a key that was added since then has its default in the study.
     identity.check(study.config.plain(), config.plain())
     device = precision.stored_device(study.facts.resolved["device"], requested_device)
+    _connect(config)
     data = read_again(config.data, config.seed, study.facts.data["fingerprint"])
     if config.plain() != study.facts.config:
         study.replace_config(config.plain())
@@ -115,24 +117,49 @@ def go_on(study: Study, config: Config, place: Place, requested_device: str | No
     return Ready(study, data, _executor(study, data, device))
 
 
-def _executor(study: Study, data: DataSet, device: torch.device) -> InProcess | LocalProcesses:
+def _connect(config: Config) -> None:
+    """Join the cluster that is to train, before anything is read or written."""
+    if config.search.executor == "ray":
+        from nas_cifar10.search import ray_cluster
+
+        ray_cluster.connect(config.search.ray)
+
+
+def _executor(study: Study, data: DataSet, device: torch.device) -> OpenExecutor:
     """Return who trains: the number of workers may change on the way, the threads of one not."""
     workers, threads = num_workers(study.config, device), study.facts.resolved["threads"]
-    losses = study.config.search.max_losses
-    return open_executor(search_pictures(data), threads, device, workers, losses)
+    search, pictures = study.config.search, search_pictures(data)
+    if search.executor == "ray":
+        from nas_cifar10.search.ray_cluster import RayTasks
+
+        return RayTasks(pictures, threads, device, workers, search.ray, search.max_losses)
+    return open_executor(pictures, threads, device, workers, search.max_losses)
 
 
 def num_workers(config: Config, device: torch.device) -> int:
-    """Return how many processes train.
+    """Return how many segments are trained at once.
 
     `auto`: as many as share the cores when each keeps `MAX_LANES` of them busy with one network,
-    but no more than a cohort has trials (docs/log.md); an accelerator is one worker.
+    but no more than a cohort has trials (docs/log.md); an accelerator is one worker. A Ray cluster
+    takes a whole cohort, and lets wait what finds no room.
     """
     if config.search.workers != "auto":
         return config.search.workers
+    if config.search.executor == "ray":
+        return config.search.cohort
     if device.type != "cpu":
         return 1
-    return min(max(1, precision.num_cores() // MAX_LANES), config.search.cohort)
+    return min(_num_local(), config.search.cohort)
+
+
+def _num_local() -> int:
+    return max(1, precision.num_cores() // MAX_LANES)
+
+
+def _num_threads(config: Config, workers: int) -> int:
+    """Return the CPU threads of a worker; those of a cluster share nothing with this machine."""
+    sharing = _num_local() if config.search.executor == "ray" else workers
+    return precision.resolve_threads(config.training.threads, sharing)
 
 
 def resolve(config: Config, data: DataSet, device: torch.device) -> dict[str, Any]:
@@ -140,7 +167,7 @@ def resolve(config: Config, data: DataSet, device: torch.device) -> dict[str, An
     space = SearchSpace.from_config(config.space)
     largest = space.extremes()[1]
     workers = num_workers(config, device)
-    threads = precision.resolve_threads(config.training.threads, workers)
+    threads = _num_threads(config, workers)
     torch.set_num_threads(threads)
     keep_freed_memory()  # the probe times what the search will do
     format_, speedup = precision.resolve_precision(

@@ -1,0 +1,167 @@
+"""A Ray cluster as executor: what it loses is run again, and what it cannot do is said."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from test_executors import CPU, segment, slow, the_same, wait_until
+
+from made_search import pictures
+from made_trained import CONFIG, refused
+from nas_cifar10.config_search import RayConfig
+from nas_cifar10.errors import ConfigError, MissingInputError
+from nas_cifar10.runs import RunFolder, read_csv, read_json
+from nas_cifar10.segment import Failed, Trained, train_segment
+
+pytest.importorskip("ray", reason="the extra [ray] is not installed")
+
+from nas_cifar10.search import ray_cluster
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.skipif(not Path("/proc").is_dir(), reason="asks Linux which processes run"),
+]
+
+RAY = ("--set", "search.executor=ray", "--workers", "2")
+
+
+@pytest.fixture
+def tasks() -> Iterator[ray_cluster.RayTasks]:
+    ray_cluster.connect(RayConfig())
+    found = ray_cluster.RayTasks(pictures(), 1, CPU, 2, RayConfig(), max_losses=2)
+    with found:
+        yield found
+
+
+def named(start: bytes) -> list[int]:
+    """Return the processes whose command line begins so."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if path.read_bytes().startswith(start):
+                found.append(int(path.parent.name))
+        except OSError:
+            continue  # it has just ended
+    return found
+
+
+def kill_a_task() -> None:
+    wait_until(lambda: bool(named(b"ray::_train")), seconds=60)
+    os.kill(named(b"ray::_train")[0], signal.SIGKILL)
+
+
+def test_a_lost_segment_is_trained_again_and_a_poisonous_trial_fails(
+    tasks: ray_cluster.RayTasks, caplog: pytest.LogCaptureFixture
+) -> None:
+    tasks.submit(slow(7), None)
+    kill_a_task()
+    tasks.submit(segment(8), None)
+    trial, result = tasks.result()
+    assert trial == 8
+    assert the_same(result, train_segment(segment(8), pictures(), None))
+    assert "trial 7 lost a worker" in caplog.text
+    assert tasks.free == 1
+    kill_a_task()
+    assert tasks.result() == (7, Failed("its worker died 2 times", ()))
+    assert tasks.free == 2
+    tasks.submit(segment(9), None)
+    assert isinstance(tasks.result()[1], Trained)
+
+
+def test_a_segment_that_no_node_can_take_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    options = RayConfig(cpus=1000.0, gpus=2.0)
+    ray_cluster.connect(options)
+    with ray_cluster.RayTasks(pictures(), 1, CPU, 2, options):
+        assert "no node of the Ray cluster has 1000 CPU, 2 GPU; waiting" in caplog.text
+
+
+def test_a_node_with_other_versions_is_refused(
+    tasks: ray_cluster.RayTasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks._settings = (1, CPU, {"nas-cifar10": "0.0.1", "torch": "1.0"})
+    tasks.submit(segment(0), None)
+    with pytest.raises(Exception, match="install the same there, or numbers differ"):
+        tasks.result()
+
+
+def test_signals_are_still_ours(tasks: ray_cluster.RayTasks) -> None:
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def a_closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def test_an_address_where_nothing_answers_is_named_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    address = f"127.0.0.1:{a_closed_port()}"
+    words = ("search", "--config", tmp_path / "config.yaml", "--run", tmp_path / "run", *RAY)
+    message = refused(66, *words, "--set", f"search.ray.address={address}")
+    assert f"search.ray.address={address}: nothing answers there" in message
+    assert not (tmp_path / "run" / "study.db").exists()
+
+
+def test_other_machines_are_refused_without_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    options = RayConfig(address="192.0.2.1:6379")
+    with pytest.raises(ConfigError, match="RAY_AUTH_MODE=token"):
+        ray_cluster.connect(options)
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setattr(ray_cluster, "PROBE_SECONDS", 0.1)
+    with pytest.raises(MissingInputError, match="nothing answers there"):
+        ray_cluster.connect(options)
+
+
+def test_without_the_extra_one_line_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, ray_cluster.__name__)
+    monkeypatch.delattr("nas_cifar10.search.ray_cluster")
+    words = ("search", "--config", tmp_path / "config.yaml", "--run", tmp_path / "run", *RAY)
+    assert "pip install 'nas-cifar10[ray]'" in refused(2, *words)
+
+
+def nas(*words: object) -> list[str]:
+    return [sys.executable, "-m", "nas_cifar10", *map(str, words)]
+
+
+LONGER = ("--set", "search.trials=6", "--set", "training.epochs=3")
+
+
+def test_a_killed_search_goes_on_and_ends_as_one_worker_does(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG)
+    here, there = RunFolder(tmp_path / "here"), RunFolder(tmp_path / "there")
+    begin = ("search", "--config", config, "-q", *LONGER)
+    assert subprocess.run(nas(*begin, "--run", here.root), capture_output=True).returncode == 0
+    with subprocess.Popen(
+        nas(*begin, "--run", there.root, *RAY),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as driver:
+        wait_until(lambda: any(there.trials_folder.glob("*/*.pt")), seconds=120)
+        driver.kill()
+    wait_until(lambda: not named(b"ray::_train"), seconds=30)
+    again = subprocess.run(
+        nas("search", "--run", there.root, "--resume", "-q"), capture_output=True
+    )
+    assert again.returncode == 0, again.stderr.decode()
+    assert read_json(there.best) == read_json(here.best)
+    assert numbers(there) == numbers(here)
+
+
+def numbers(run: RunFolder) -> list[dict[str, str]]:
+    """Return trials.csv without what says when and where."""
+    clock = ("_seconds", "_at", "_ms", "worker")
+    return [{k: v for k, v in row.items() if not k.endswith(clock)} for row in read_csv(run.trials)]
