@@ -5,17 +5,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
 from made_search import pictures
-from made_study import made_config
+from made_segments import CPU, gone, runs, segment, slow, the_same, wait_until
 from nas_cifar10.config_search import RayConfig
 from nas_cifar10.errors import CannotCreateError
 from nas_cifar10.search import executors
@@ -25,26 +23,7 @@ from nas_cifar10.search.executors import (
     LocalProcesses,
     open_executor,
 )
-from nas_cifar10.segment import SEARCH, Failed, Segment, Trained, train_segment
-from nas_cifar10.space.candidate import Architecture, Block, Candidate
-from nas_cifar10.training.checkpoint import weights
-
-CPU = torch.device("cpu")
-
-
-def segment(trial: int, stop: int = 1, channels: int = 4) -> Segment:
-    architecture = Architecture((Block("conv", channels, 3),))
-    return Segment(
-        candidate=Candidate(architecture, (("learning_rate", 0.01),)),
-        training=made_config("space.training={}").training,
-        data="made up",
-        seed=0,
-        stream=SEARCH,
-        trial=trial,
-        stop=stop,
-        precision="fp32",
-        measure_precision="fp32",
-    )
+from nas_cifar10.segment import Failed, Trained, train_segment
 
 
 @pytest.fixture
@@ -71,14 +50,6 @@ def two() -> Iterator[LocalProcesses]:
         assert isinstance(found, LocalProcesses)
         stack.enter_context(found)
         yield found
-
-
-def the_same(found: Trained | Failed, expected: Trained | Failed) -> bool:
-    assert isinstance(found, Trained)
-    assert isinstance(expected, Trained)
-    one, other = weights(found.checkpoint), weights(expected.checkpoint)
-    numbers = [[replace(e, seconds=0.0) for e in r.epochs] for r in (found, expected)]
-    return numbers[0] == numbers[1] and all(torch.equal(one[n], other[n]) for n in one)
 
 
 class TestEveryExecutor:
@@ -143,11 +114,6 @@ def test_shared_memory_that_is_too_small_is_named(
         LocalProcesses(pictures(), 1, CPU, workers=2)
 
 
-def slow(trial: int) -> Segment:
-    """Return a segment that takes minutes, however long a busy machine lets its killer wait."""
-    return segment(trial, stop=100_000, channels=64)
-
-
 def busy(executor: LocalProcesses) -> list[int]:
     return [worker.process.pid or 0 for worker in executor._workers if worker.task is not None]
 
@@ -177,25 +143,6 @@ def test_a_trial_that_kills_its_workers_fails() -> None:
         assert executor.result() == (7, Failed("its worker died 3 times", ()))
         executor.submit(segment(8), None)
         assert isinstance(executor.result()[1], Trained)
-
-
-def runs(pid: int) -> bool:
-    """Say whether a process is there and no zombie."""
-    try:
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    except FileNotFoundError:
-        return False
-
-
-def gone(pid: int) -> bool:
-    return not runs(pid)
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 DRIVER = """

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_executors import CPU, segment, slow, the_same, wait_until
 
 from made_search import pictures
+from made_segments import CPU, segment, slow, the_same, wait_until
 from made_trained import CONFIG, refused
 from nas_cifar10.config_search import RayConfig
 from nas_cifar10.errors import ConfigError, MissingInputError
@@ -150,7 +150,7 @@ def test_a_killed_search_goes_on_and_ends_as_one_worker_does(tmp_path: Path) -> 
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     ) as driver:
-        wait_until(lambda: any(there.trials_folder.glob("*/*.pt")), seconds=120)
+        wait_until(lambda: any(there.checkpoints.glob("*/*.pt")), seconds=120)
         driver.kill()
     wait_until(lambda: not named(b"ray::_train"), seconds=30)
     again = subprocess.run(
