@@ -1,0 +1,120 @@
+"""A cluster whose second node is killed again and again, and drivers that are: nothing is lost."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from made_chaos import FULL, Tally, counts
+from made_postgres import running_server
+from made_trained import CONFIG
+from nas_cifar10.runs import RunFolder, read_csv, read_json
+
+pytest.importorskip("ray", reason="the extra [ray] is not installed")
+
+from made_ray import Nodes, running_nodes
+
+pytestmark = [pytest.mark.chaos, pytest.mark.ray]
+
+LIVES_SECONDS = counts(6, 20)
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Nodes]:
+    with running_nodes() as found:
+        yield found
+
+
+def nas(*words: object) -> list[str]:
+    return [sys.executable, "-m", "nas_cifar10", *map(str, words)]
+
+
+def keys(**values: object) -> list[str]:
+    given = {name.replace("__", "."): value for name, value in values.items()}
+    return [word for name, value in given.items() for word in ("--set", f"{name}={value}")]
+
+
+def begin(folder: Path, trials: int) -> list[str]:
+    """Return the words of a search of real trials, as one local worker does it."""
+    (folder / "config.yaml").write_text(CONFIG)
+    many = keys(search__trials=trials, search__cohort=4, training__epochs=3)
+    wide = keys(space__channels="[4,5,6,7,8,9,10,11,12]")
+    return ["search", "--config", str(folder / "config.yaml"), "-q", *many, *wide]
+
+
+def on(nodes: Nodes) -> list[str]:
+    ray = keys(search__executor="ray", search__ray__address=nodes.address)
+    return [*ray, *keys(search__max_losses="null"), "--workers", "2"]
+
+
+def numbers(run: RunFolder) -> list[dict[str, str]]:
+    """Return trials.csv without what says when and where."""
+    clock = ("_seconds", "_at", "_ms", "worker")
+    return [{k: v for k, v in row.items() if not k.endswith(clock)} for row in read_csv(run.trials)]
+
+
+def straight(folder: Path, trials: int) -> RunFolder:
+    run = RunFolder(folder / "straight")
+    done = subprocess.run(nas(*begin(folder, trials), "--run", run.root), capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    return run
+
+
+def is_the_same(run: RunFolder, expected: RunFolder) -> None:
+    assert numbers(run) == numbers(expected)
+    assert read_json(run.best) == read_json(expected.best)
+
+
+def test_a_node_may_die_and_come_back(tmp_path: Path, nodes: Nodes, tally: Tally) -> None:
+    trials = counts(16, 200)
+    expected, run = straight(tmp_path, trials), RunFolder(tmp_path / "cluster")
+    words = [*begin(tmp_path, trials), "--run", str(run.root), *on(nodes)]
+    kills = 0
+    with (tmp_path / "said").open("wb") as said:
+        driver = subprocess.Popen(nas(*words), stdout=subprocess.DEVNULL, stderr=said)
+        while driver.poll() is None:
+            try:
+                driver.wait(LIVES_SECONDS)
+            except subprocess.TimeoutExpired:
+                nodes.lose()
+                kills += 1
+                time.sleep(1)
+                nodes.join()
+    assert driver.returncode == 0, (tmp_path / "said").read_text()
+    is_the_same(run, expected)
+    assert kills > 0
+    tally("Ray nodes", node_kills=kills, trials=trials)
+
+
+@pytest.mark.postgres
+def test_a_driver_may_die_with_ray_and_a_server_behind_it(
+    tmp_path: Path, nodes: Nodes, tally: Tally
+) -> None:
+    trials, kills = counts(8, 60), counts(2, 20)
+    expected, run = straight(tmp_path, trials), RunFolder(tmp_path / "cluster")
+    with ExitStack() as stack:
+        url = stack.enter_context(running_server()).database()
+        words = [*begin(tmp_path, trials), "--run", str(run.root), "--study-db", url, *on(nodes)]
+        for number in range(kills):
+            driver = subprocess.Popen(
+                nas(*words, *["--resume"]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            before = _epochs(run)
+            while driver.poll() is None and _epochs(run) <= before:
+                time.sleep(0.05)
+            assert driver.poll() is None, f"ended before kill {number}"
+            driver.kill()
+            driver.wait()
+        done = subprocess.run(nas(*words, "--resume"), capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()
+        is_the_same(run, expected)
+    tally("Ray and PostgreSQL", driver_kills=kills, trials=trials, full=int(FULL))
+
+
+def _epochs(run: RunFolder) -> int:
+    """Return how many checkpoints have been written, at least."""
+    return sum(path.stat().st_mtime_ns for path in run.checkpoints.glob("*/*.pt"))

@@ -1,0 +1,84 @@
+"""Ray nodes for tests: raylets of their own on loopback addresses, each of which can be killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+
+
+class Node:
+    """One raylet, with one CPU, in a process group of its own."""
+
+    def __init__(self, *words: str) -> None:
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1"]
+        self._process = subprocess.Popen(
+            [*command, "--disable-usage-stats", *words],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | _QUIET,
+            start_new_session=True,
+        )
+
+    def kill(self) -> None:
+        """End everything of it at once."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+class Nodes:
+    """A head that stays, and a second node that comes and goes."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = int(free.getsockname()[1])
+        self.address = f"127.0.0.1:{port}"
+        own = ("--include-dashboard=false", f"--temp-dir={folder}")
+        self._head = Node("--head", f"--port={port}", "--node-ip-address=127.0.0.1", *own)
+        _wait_for(port)
+        self._joins = 0
+        self.join()
+
+    def join(self) -> None:
+        """Start the second node, as another machine would."""
+        self._joins += 1  # a new address each time: nobody waits for the old one
+        place = f"--node-ip-address=127.0.0.{1 + self._joins % 200 + 1}"
+        self._second = Node(f"--address={self.address}", place)
+
+    def lose(self) -> None:
+        """Kill the second node."""
+        self._second.kill()
+
+    def end(self) -> None:
+        """Kill both."""
+        self._second.kill()
+        self._head.kill()
+
+
+def _wait_for(port: int) -> None:
+    end = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            assert time.monotonic() < end, "the head of the cluster did not start"
+            time.sleep(0.1)
+
+
+@contextmanager
+def running_nodes() -> Iterator[Nodes]:
+    """Yield two nodes; their sockets need a short path."""
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
+        nodes = Nodes(Path(folder))
+        try:
+            yield nodes
+        finally:
+            nodes.end()
