@@ -12,6 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+# What nodes and drivers share.
+TOKEN = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": "of-the-tests-" * 4,
+}  # what nodes and drivers share
 
 
 class Node:
@@ -23,7 +28,7 @@ class Node:
             [*command, "--disable-usage-stats", *words],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env=os.environ | _QUIET,
+            env=os.environ | _QUIET | TOKEN,
             start_new_session=True,
         )
 

@@ -1,5 +1,6 @@
 """A cluster whose second node is killed again and again, and drivers that are: nothing is lost."""
 
+import os
 import subprocess
 import sys
 import time
@@ -16,11 +17,12 @@ from nas_cifar10.runs import RunFolder, read_csv, read_json
 
 pytest.importorskip("ray", reason="the extra [ray] is not installed")
 
-from made_ray import Nodes, running_nodes
+from made_ray import TOKEN, Nodes, running_nodes
 
 pytestmark = [pytest.mark.chaos, pytest.mark.ray]
 
-LIVES_SECONDS = counts(6, 20)
+ENV = os.environ | TOKEN
+LIVES_SECONDS = counts(5, 20)
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +72,12 @@ def is_the_same(run: RunFolder, expected: RunFolder) -> None:
 
 
 def test_a_node_may_die_and_come_back(tmp_path: Path, nodes: Nodes, tally: Tally) -> None:
-    trials = counts(16, 200)
+    trials = counts(10, 200)
     expected, run = straight(tmp_path, trials), RunFolder(tmp_path / "cluster")
     words = [*begin(tmp_path, trials), "--run", str(run.root), *on(nodes)]
     kills = 0
     with (tmp_path / "said").open("wb") as said:
-        driver = subprocess.Popen(nas(*words), stdout=subprocess.DEVNULL, stderr=said)
+        driver = subprocess.Popen(nas(*words), stdout=subprocess.DEVNULL, stderr=said, env=ENV)
         while driver.poll() is None:
             try:
                 driver.wait(LIVES_SECONDS)
@@ -97,11 +99,15 @@ def test_a_driver_may_die_with_ray_and_a_server_behind_it(
     trials, kills = counts(8, 60), counts(2, 20)
     expected, run = straight(tmp_path, trials), RunFolder(tmp_path / "cluster")
     with ExitStack() as stack:
-        url = stack.enter_context(running_server()).database()
+        server = stack.enter_context(running_server())
+        url = server.url(server.new_database())
         words = [*begin(tmp_path, trials), "--run", str(run.root), "--study-db", url, *on(nodes)]
         for number in range(kills):
             driver = subprocess.Popen(
-                nas(*words, *["--resume"]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                nas(*words, "--resume"),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=ENV,
             )
             before = _epochs(run)
             while driver.poll() is None and _epochs(run) <= before:
@@ -109,7 +115,7 @@ def test_a_driver_may_die_with_ray_and_a_server_behind_it(
             assert driver.poll() is None, f"ended before kill {number}"
             driver.kill()
             driver.wait()
-        done = subprocess.run(nas(*words, "--resume"), capture_output=True)
+        done = subprocess.run(nas(*words, "--resume"), capture_output=True, env=ENV)
         assert done.returncode == 0, done.stderr.decode()
         is_the_same(run, expected)
     tally("Ray and PostgreSQL", driver_kills=kills, trials=trials, full=int(FULL))

@@ -110,7 +110,7 @@ def test_an_address_where_nothing_answers_is_named_before_anything_is_written(
 
 
 def test_other_machines_are_refused_without_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     options = RayConfig(address="192.0.2.1:6379")
     with pytest.raises(ConfigError, match="RAY_AUTH_MODE=token"):
         ray_cluster.connect(options)

@@ -6,6 +6,7 @@ bytes, and nothing else is shared. Ray repeats nothing by itself: what is lost i
 
 import logging
 import os
+import secrets
 import signal
 import socket
 import time
@@ -27,6 +28,11 @@ from nas_cifar10.search.executors import CHECK_SECONDS, Result, Task, failed_wor
 from nas_cifar10.segment import Pictures, Segment, train_segment
 from nas_cifar10.training.memory import give_back_memory, keep_freed_memory
 
+# Ray reads these once, when it is imported: whoever reaches a cluster can run anything on it.
+os.environ.setdefault("RAY_AUTH_MODE", "token")
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # no remark on it
+
 try:
     import ray
     from ray import exceptions
@@ -40,7 +46,8 @@ log = logging.getLogger(__name__)
 
 PROBE_SECONDS = 5.0  # for a cluster's port to answer
 FIT_SECONDS = 10.0  # how often it is asked whether any node could take a segment
-_LOOPBACK = ("127.", "localhost", "::1", "[::1]")
+_LOOPBACK = ("127.", "localhost:", "[::1]")
+_HERE = {"_node_ip_address": "127.0.0.1"}
 _WORKER_LOST = (
     exceptions.WorkerCrashedError,
     exceptions.NodeDiedError,
@@ -54,38 +61,35 @@ Arrays: TypeAlias = Mapping[str, "np.ndarray[Any, Any] | None"]
 def connect(config: RayConfig) -> None:
     """Join the cluster, or start one on this machine that ends with this process.
 
-    Nobody is told about it, no dashboard is opened, and a cluster of our own listens on the
-    loopback address alone.
+    Nobody is told about it and no dashboard is opened. A cluster of our own takes orders only from
+    who has its token, which is made for it and kept nowhere.
 
     Raises:
-        MissingInputError: nothing answers at the address.
+        MissingInputError: nothing answers at the address, or not to us.
         ConfigError: the cluster can be reached by others, and Ray's tokens are off.
     """
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # no remark on it
-    if config.address not in (None, "auto"):
-        _probe(str(config.address))
-    own: dict[str, Any] = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    if config.address is None:
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        where: dict[str, Any] = {"address": "local", "include_dashboard": False, **_HERE}
+    else:
+        if config.address != "auto":
+            _probe(config.address)
+        where = {"address": config.address}
+        where |= _HERE if config.address.startswith(_LOOPBACK) else {}
     handlers = {number: signal.getsignal(number) for number in interrupts.SIGNALS}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # remarks on Ray's own code
-            ray.init(
-                address=config.address or "local",
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                **({} if config.address else own),
-            )
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, **where)
     except (ConnectionError, RuntimeError, ValueError, exceptions.RayError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise MissingInputError(
             f"search.ray.address={config.address or 'null'}: no Ray cluster can be used there: "
-            f"{reason}; start one with ray start --head, or leave the key out"
+            f"{_first_line(error)}; is it up, and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH its token?"
         ) from None
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    if config.address is not None:
+    if config.address == "auto":
         try:
             _check_private(str(ray.get_runtime_context().gcs_address))
         except ConfigError:
@@ -107,12 +111,12 @@ def _probe(address: str) -> None:
 
 
 def _check_private(address: str) -> None:
-    if address.startswith(_LOOPBACK) or os.environ.get("RAY_AUTH_MODE", "").lower() == "token":
+    if address.startswith(_LOOPBACK) or os.environ["RAY_AUTH_MODE"].lower() == "token":
         return
     raise ConfigError(
         f"search.ray.address={address}: is no loopback address, and Ray runs whatever anybody "
-        f"sends there; turn tokens on, here and on every node: RAY_AUTH_MODE=token and "
-        f"RAY_AUTH_TOKEN_PATH=FILE (docs/clusters.md)"
+        f"sends there; RAY_AUTH_MODE={os.environ['RAY_AUTH_MODE']} turns its tokens off: "
+        f"set RAY_AUTH_MODE=token, here and on every node (docs/clusters.md)"
     )
 
 
