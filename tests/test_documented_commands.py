@@ -148,3 +148,26 @@ def test_a_documented_command_runs_on_a_little_of_cifar10(checkout: Path, comman
         pytest.skip("the CIFAR-10 pictures are not under data/cifar")
     run(command)
     assert (checkout / "outputs").is_dir()
+
+
+def recipes() -> list[str]:
+    """Return the blocks of docs/clusters.md that are meant for a shell of a cluster."""
+    return [block for language, block in blocks("docs/clusters.md") if language == "bash"]
+
+
+@pytest.mark.parametrize("recipe", recipes(), ids=["bare machines", "Slurm"])
+def test_a_recipe_for_a_cluster_is_shell_and_its_search_runs(
+    recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed = subprocess.run(["bash", "-n"], input=recipe.encode(), capture_output=True)
+    assert (parsed.returncode, parsed.stderr) == (0, b"")
+    (command,) = re.findall(r"^nas .*(?:\\\n.*)*", recipe, flags=re.MULTILINE)
+    words = shlex.split(command.replace("\\\n", " "), comments=True)
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    monkeypatch.chdir(tmp_path)
+    here = ["search.executor=local", "search.workers=1", "data={source: digits, limit: 200}"]
+    few = [word for key in [*FEWER, *here, "space.depth=2"] for word in ("--set", key)]
+    words = [word for word in words[1:] if word != "--workers" and not word.isdigit()]
+    result = CliRunner().invoke(app, [*words, *few, "-q"])
+    assert result.exit_code == 0, result.output
+    assert RunFolder(tmp_path / "outputs" / "default").best.exists()
