@@ -161,7 +161,7 @@ def test_a_recipe_for_a_cluster_is_shell_and_its_search_runs(
 ) -> None:
     parsed = subprocess.run(["bash", "-n"], input=recipe.encode(), capture_output=True)
     assert (parsed.returncode, parsed.stderr) == (0, b"")
-    (command,) = re.findall(r"^nas .*(?:\\\n.*)*", recipe, flags=re.MULTILINE)
+    (command,) = re.findall(r"^nas (?:.*\\\n)*.*$", recipe, flags=re.MULTILINE)
     words = shlex.split(command.replace("\\\n", " "), comments=True)
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     monkeypatch.chdir(tmp_path)
