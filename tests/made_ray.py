@@ -10,6 +10,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from made_search import pictures
+from made_segments import CPU
+from nas_cifar10.config_search import RayConfig
+
+if TYPE_CHECKING:
+    from nas_cifar10.search import ray_cluster
 
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 # What nodes and drivers share.
@@ -87,3 +95,15 @@ def running_nodes() -> Iterator[Nodes]:
             yield nodes
         finally:
             nodes.end()
+
+
+@contextmanager
+def tasks_on_ray(
+    options: RayConfig, max_losses: int | None = None
+) -> Iterator["ray_cluster.RayTasks"]:
+    """Yield an executor of two tasks at a time, on a cluster of its own."""
+    from nas_cifar10.search import ray_cluster
+
+    ray_cluster.connect(options)
+    with ray_cluster.RayTasks(pictures(), 1, CPU, 2, options, max_losses) as found:
+        yield found

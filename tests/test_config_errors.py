@@ -50,8 +50,8 @@ WORDING = {
     "search.workers=2000": "search.workers: must be ≤ 1,024, got 2000",
     "search.count=2": (
         "search.count: no such key; known: trials, cohort, objective, objectives, sampler, "
-        "schedule, constraints, workers, max_minutes, max_losses, storage_retry_seconds, "
-        "baseline"
+        "schedule, constraints, workers, executor, ray, max_minutes, max_losses, "
+        "storage_retry_seconds, baseline"
     ),
     "search.baseline={architecture: {blocks: 3}}": (
         "search.baseline.architecture.blocks: must be a list, got 3"

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from made_postgres import running_server
 from made_trained import CONFIG
 from nas_cifar10.runs import RunFolder, read_csv, read_json
 
-pytest.importorskip("ray", reason="the extra [ray] is not installed")
+if find_spec("ray") is None:
+    pytest.skip("the extra [ray] is not installed", allow_module_level=True)
 
 from made_ray import TOKEN, Nodes, running_nodes
 

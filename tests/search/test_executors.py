@@ -8,10 +8,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from made_ray import tasks_on_ray
 from made_search import pictures
 from made_segments import CPU, gone, runs, segment, slow, the_same, wait_until
 from nas_cifar10.config_search import RayConfig
@@ -34,11 +36,9 @@ def here() -> InProcess:
 @pytest.fixture(scope="module")
 def on_ray() -> Iterator[Executor]:
     """Two tasks at a time on a Ray cluster of this machine."""
-    pytest.importorskip("ray", reason="the extra [ray] is not installed")
-    from nas_cifar10.search import ray_cluster
-
-    ray_cluster.connect(RayConfig())
-    with ray_cluster.RayTasks(pictures(), 1, CPU, 2, RayConfig()) as found:
+    if find_spec("ray") is None:
+        pytest.skip("the extra [ray] is not installed")
+    with tasks_on_ray(RayConfig()) as found:
         yield found
 
 

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,10 @@ from nas_cifar10.errors import ConfigError, MissingInputError
 from nas_cifar10.runs import RunFolder, read_csv, read_json
 from nas_cifar10.segment import Failed, Trained, train_segment
 
-pytest.importorskip("ray", reason="the extra [ray] is not installed")
+if find_spec("ray") is None:
+    pytest.skip("the extra [ray] is not installed", allow_module_level=True)
 
+from made_ray import tasks_on_ray
 from nas_cifar10.search import ray_cluster
 
 pytestmark = [
@@ -32,9 +35,7 @@ RAY = ("--set", "search.executor=ray", "--workers", "2")
 
 @pytest.fixture
 def tasks() -> Iterator[ray_cluster.RayTasks]:
-    ray_cluster.connect(RayConfig())
-    found = ray_cluster.RayTasks(pictures(), 1, CPU, 2, RayConfig(), max_losses=2)
-    with found:
+    with tasks_on_ray(RayConfig(), max_losses=2) as found:
         yield found
 
 
@@ -75,8 +76,7 @@ def test_a_lost_segment_is_trained_again_and_a_poisonous_trial_fails(
 
 def test_a_segment_that_no_node_can_take_is_told(caplog: pytest.LogCaptureFixture) -> None:
     options = RayConfig(cpus=1000.0, gpus=2.0)
-    ray_cluster.connect(options)
-    with ray_cluster.RayTasks(pictures(), 1, CPU, 2, options):
+    with tasks_on_ray(options):
         assert "no node of the Ray cluster has 1000 CPU, 2 GPU; waiting" in caplog.text
 
 

@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 PROBE_SECONDS = 5.0  # for a cluster's port to answer
 FIT_SECONDS = 10.0  # how often it is asked whether any node could take a segment
 _LOOPBACK = ("127.", "localhost:", "[::1]")
+_OWN_TOKEN = secrets.token_hex(32)  # Ray reads it once a process
 _HERE = {"_node_ip_address": "127.0.0.1"}
 _WORKER_LOST = (
     exceptions.WorkerCrashedError,
@@ -69,7 +70,7 @@ def connect(config: RayConfig) -> None:
         ConfigError: the cluster can be reached by others, and Ray's tokens are off.
     """
     if config.address is None:
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        os.environ["RAY_AUTH_TOKEN"] = _OWN_TOKEN
         where: dict[str, Any] = {"address": "local", "include_dashboard": False, **_HERE}
     else:
         if config.address != "auto":
