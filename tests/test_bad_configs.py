@@ -159,6 +159,11 @@ KEYS: dict[str, tuple[str, ...]] = {
         "search.constraints.max_latency_ms=2ms",
     ),
     "search.workers": ("search.workers=-1", "search.workers=0", "search.workers=all"),
+    "search.executor": ("search.executor=slurm", "search.executor=null"),
+    "search.ray": ("search.ray=auto", "search.ray=3"),
+    "search.ray.address": ("search.ray.address=first.example.org", "search.ray.address=host:99999"),
+    "search.ray.cpus": ("search.ray.cpus=0", "search.ray.cpus=all"),
+    "search.ray.gpus": ("search.ray.gpus=-1", "search.ray.gpus=none"),
     "search.max_losses": ("search.max_losses=0", "search.max_losses=never"),
     "search.storage_retry_seconds": (
         "search.storage_retry_seconds=0",
