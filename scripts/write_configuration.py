@@ -204,7 +204,12 @@ def page() -> str:
 
 
 def _free_key(key: str) -> str:
-    return f"`{key}.*`" if key in Config.model_fields else f"`{key}`"
+    """Return how a key is written on the page, a section as all that is in it."""
+    value: Any = Config
+    for part in key.split("."):
+        value = value.model_fields[part].annotation
+    section = isinstance(value, type) and issubclass(value, BaseModel)
+    return f"`{key}.*`" if section else f"`{key}`"
 
 
 def _bullets(rules: Mapping[str, str]) -> str:

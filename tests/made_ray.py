@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from made_search import pictures
+from made_search import pictures, timeless
 from made_segments import CPU
 from nas_cifar10.config_search import RayConfig
+from nas_cifar10.runs import RunFolder, read_json
 
 if TYPE_CHECKING:
     from nas_cifar10.search import ray_cluster
@@ -107,3 +108,15 @@ def tasks_on_ray(
     ray_cluster.connect(options)
     with ray_cluster.RayTasks(pictures(), 1, CPU, 2, options, max_losses) as found:
         yield found
+
+
+def command(*words: object) -> list[str]:
+    """Return what starts the command line in a process of its own."""
+    return [sys.executable, "-m", "nas_cifar10", *map(str, words)]
+
+
+def is_the_same(run: RunFolder, expected: RunFolder) -> None:
+    """Check that two searches found the same, whoever trained and whatever died."""
+    assert timeless(run.trials) == timeless(expected.trials)
+    assert timeless(run.curves) == timeless(expected.curves)
+    assert read_json(run.best) == read_json(expected.best)

@@ -58,8 +58,9 @@ def _rank(facts: Facts) -> str:
     """Say by what the best is the best."""
     if facts.objective == "accuracy":
         return "the most accurate" if facts.costs else "the best"
-    value = facts.best and facts.best.objective
-    return f"the best by {facts.objective}" + (f" ({rounded(value)})" if value else "")
+    value = facts.best.objective if facts.best else None
+    reached = "" if value is None else f" ({rounded(value)})"
+    return f"the best by {facts.objective}{reached}"
 
 
 def _on_front(facts: Facts, search: Search) -> str:

@@ -37,7 +37,7 @@ try:
     import ray
     from ray import exceptions
 except ImportError as error:
-    raise ConfigError(
+    raise MissingInputError(
         f"search.executor=ray: needs the package {error.name}; install it with "
         "pip install 'nas-cifar10[ray]', in a checkout pip install -e '.[ray]'"
     ) from None
@@ -249,7 +249,8 @@ class RayTasks(AbstractContextManager["RayTasks"]):
         losses = self._losses.setdefault(segment.trial, [])
         losses.append(lost.nodes)
         log.warning("trial %d lost a worker: %s", segment.trial, _first_line(error))
-        died = sum(nodes <= _alive() for nodes in losses)
+        alive = _alive()
+        died = sum(nodes <= alive for nodes in losses)
         if died == self._max_losses:
             self._failed.append((segment.trial, failed_workers(died)))
         else:
