@@ -1,6 +1,5 @@
 """Executors: whoever trains, the result is the same; a worker that dies costs a segment."""
 
-import functools
 import os
 import signal
 import subprocess
@@ -15,7 +14,7 @@ import pytest
 
 from made_ray import tasks_on_ray
 from made_search import pictures
-from made_segments import CPU, gone, runs, segment, slow, the_same, wait_until
+from made_segments import CPU, runs, segment, slow, the_same, wait_until
 from nas_cifar10.config_search import RayConfig
 from nas_cifar10.errors import CannotCreateError
 from nas_cifar10.search import executors
@@ -130,15 +129,16 @@ def test_a_killed_worker_is_replaced_and_its_segment_trained_again(
     assert "a worker died (SIGKILL) while it trained trial 7" in caplog.text
 
 
-def test_a_trial_that_kills_its_workers_fails() -> None:
+def test_a_trial_that_kills_its_workers_fails(caplog: pytest.LogCaptureFixture) -> None:
     with LocalProcesses(pictures(), 1, CPU, workers=2, max_losses=3) as executor:
         executor.submit(slow(7), None)
-        for _ in range(2):
+        for times in (1, 2):
             (pid,) = busy(executor)
             os.kill(pid, signal.SIGKILL)
-            wait_until(functools.partial(gone, pid))
-            executor.submit(segment(8), None)
-            assert executor.result()[0] == 8  # by then the driver has noticed
+            # It may be a zombie with threads that still hold its line, so others may be done first.
+            while caplog.text.count("while it trained trial 7") < times:
+                executor.submit(segment(8), None)
+                assert executor.result()[0] == 8
         os.kill(busy(executor)[0], signal.SIGKILL)
         assert executor.result() == (7, Failed("its worker died 3 times", ()))
         executor.submit(segment(8), None)
