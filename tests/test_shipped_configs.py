@@ -79,11 +79,12 @@ def test_default_spells_every_key_out() -> None:
     }
 
 
-def test_default_says_what_the_schema_defaults_to() -> None:
+def test_default_says_what_the_schema_defaults_to_but_for_averaging() -> None:
     bare: dict[str, Any] = {
         "name": "default",
         "data": {"source": "cifar10"},
         "space": {"training": {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}},
+        "training": {"weight_averaging": 0.99},
     }
     assert shipped("default") == from_plain(bare)
 
