@@ -46,8 +46,18 @@ def test_help_and_validate_import_neither_torch_nor_optuna(folder: Path, words: 
     subprocess.run([sys.executable, "-c", code], check=True, cwd=folder, capture_output=True)
 
 
-def test_report_imports_no_torch(folder: Path) -> None:
-    code = "import sys; import nas_cifar10.cli_report; sys.exit('torch' in sys.modules)"
+@pytest.mark.parametrize(
+    ("modules", "left_alone"),
+    [
+        ("nas_cifar10.cli_report, nas_cifar10.report.write", {"torch"}),
+        ("nas_cifar10.cli_train", {"matplotlib", "plotly", "sklearn"}),
+    ],
+    ids=["report", "search"],
+)
+def test_a_command_imports_nothing_heavy_that_it_may_not_need(
+    folder: Path, modules: str, left_alone: set[str]
+) -> None:
+    code = f"import sys; import {modules}; sys.exit(bool({left_alone!r} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=folder, capture_output=True)
 
 

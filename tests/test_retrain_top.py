@@ -139,7 +139,8 @@ def test_fewer_than_asked_for_are_said_in_one_line(tmp_path: Path) -> None:
     result = nas("retrain", "--run", run.root, *words)
     assert result.exit_code == 0
     notes = [line for line in result.stderr.splitlines() if line.startswith("note:")]
-    assert notes == ["note: --top-k 9: 3 trials of the study completed; no other is retrained"]
+    few = "note: --top-k 9: of the trials of the study, 3 completed; no other is retrained"
+    assert notes == [few]
     assert json.loads(result.stdout)["trial"] == order(run)[0]
 
 

@@ -8,8 +8,6 @@ from nas_cifar10.cli_output import print_table
 from nas_cifar10.data.text import harmless
 from nas_cifar10.errors import NoTrialCompletedError
 from nas_cifar10.place import Place
-from nas_cifar10.report.summary import summary
-from nas_cifar10.report.write import report as write_report
 from nas_cifar10.runs import read_json
 from nas_cifar10.study import Study
 from nas_cifar10.study_open import open_study
@@ -19,6 +17,10 @@ from nas_cifar10.study_rows import Trial
 
 def report(place: Place, *, as_json: bool) -> None:
     """Write the run's tables again from the study, draw figures and page, and sum up."""
+    # matplotlib and plotly: two seconds and 100 MB, which a search that ends here should not hold.
+    from nas_cifar10.report.summary import summary
+    from nas_cifar10.report.write import report as write_report
+
     study = open_study(place.database, place.study_name)
     views.write(study, study.trials(), place.run, final=True)
     _complete(study, place)

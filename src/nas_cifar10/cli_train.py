@@ -26,7 +26,6 @@ from nas_cifar10.errors import (
 )
 from nas_cifar10.interrupts import Interrupted
 from nas_cifar10.place import Place
-from nas_cifar10.report.captions import counted
 from nas_cifar10.retrain import beside, compare, prepare, run_retrain
 from nas_cifar10.retrain_start import source_of
 from nas_cifar10.runs import RunFolder, cannot_write, read_json
@@ -194,7 +193,7 @@ def _chosen(study: Study, request: RetrainRequest) -> list[Trial]:
         return [_numbered(study, request.trial)]
     found = best_trials(study)[: request.top_k]
     if len(found) < request.top_k:
-        told = f"--top-k {request.top_k}: {counted(len(found), 'trial')} of the study completed"
+        told = f"--top-k {request.top_k}: of the trials of the study, {len(found)} completed"
         print(f"note: {told}; no other is retrained", file=sys.stderr)
     return found
 
