@@ -64,14 +64,20 @@ def tables(text: str) -> list[dict[str, list[str]]]:
 
 def test_the_card_has_the_sections_people_look_for(run: RunFolder) -> None:
     text = run.retrain.card.read_text()
-    assert re.findall(r"^## (.*)$", text, flags=re.MULTILINE) == [
-        "Model details",
-        "Uses and limits",
-        "How to load",
-        "Training data",
-        "Training procedure",
+    assert re.findall(r"^##+ (.*)$", text, flags=re.MULTILINE) == [
+        "Model Details",
+        "Uses",
+        "Direct Use",
+        "Out-of-Scope Use",
+        "Bias, Risks, and Limitations",
+        "How to Get Started with the Model",
+        "Training Details",
+        "Training Data",
+        "Training Procedure",
         "Evaluation",
-        "Provenance",
+        "Testing Data and Metrics",
+        "Results",
+        "Technical Specifications",
     ]
 
 

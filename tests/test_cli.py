@@ -246,3 +246,18 @@ def test_a_search_in_which_every_trial_fails_says_so(
     message = refused(3, "run", "--config", "tiny.yaml")
     assert "diverged: not a finite number in epoch 1" in message
     assert json.loads((folder / "outputs/tiny-run/search.json").read_text())["best"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["configs/tiny.yaml"], "configs/tiny.yaml: not expected here; name the config with"),
+        (["--set", "a=1", "b=2"], "b=2: not expected here; each KEY=VALUE needs a --set"),
+        ([], "nas init lists configs to start from"),
+        (["--config", "tiny"], "tiny: no such config file; nas init lists some to start from"),
+    ],
+)
+def test_a_word_too_many_or_a_config_too_few_is_answered_with_the_way_out(
+    words: list[str], said: str
+) -> None:
+    assert said in refused(66 if "--config" in words else 2, "run", *words)

@@ -44,6 +44,9 @@ def test_a_pipe_gets_plain_lines_and_no_animation(command: list[str]) -> None:
     lines = done.stderr.decode().splitlines()
     assert sum(": complete" in line for line in lines) == 4
     assert not any("worker 1" in line for line in lines)
+    assert "reading the pictures of digits" in lines
+    ends = [line for line in lines if ": complete" in line]
+    assert [f"{num} of 4 ended" in line for num, line in enumerate(ends, start=1)] == [True] * 4
 
 
 def test_the_best_is_the_best_by_what_is_searched_for(command: list[str]) -> None:

@@ -70,7 +70,11 @@ def test_a_run_is_held_while_a_process_works_on_it(tmp_path: Path) -> None:
     assert not is_held(run)
     with locked(run):
         assert is_held(run)
+        assert not is_held(run, by_another=True)
     assert not is_held(run)
+    run.root.mkdir(exist_ok=True)
+    run.lock.write_text(f"process {os.getppid()} on {os.uname().nodename}")
+    assert is_held(run, by_another=True)
 
 
 def test_a_lock_that_a_killed_process_left_holds_nothing(tmp_path: Path) -> None:

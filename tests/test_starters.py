@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from made_trained import nas, refused
 from nas_cifar10 import starters
@@ -30,9 +31,19 @@ def test_without_a_name_every_config_is_listed_with_its_purpose(here: Path) -> N
     lines = result.stdout.splitlines()
     assert [line.split()[0] for line in lines] == NAMES
     for name, line in zip(NAMES, lines, strict=True):
-        first = (ROOT / f"configs/{name}.yaml").read_text().splitlines()[0]
-        assert line.endswith(first.removeprefix("# "))
+        comments = (ROOT / f"configs/{name}.yaml").read_text().splitlines()
+        head = comments[: comments.index("#")]  # whole sentences, however many lines they take
+        assert line.endswith(" ".join(each.removeprefix("# ") for each in head))
+        assert line.endswith(".")
     assert list(here.iterdir()) == []
+
+
+def test_purposes_are_wrapped_beside_the_names(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    console = Console(width=60)
+    monkeypatch.setattr("nas_cifar10.cli_start.stdout_console", lambda: console)
+    lines = nas("init").stdout.splitlines()
+    assert max(map(len, lines)) <= 60
+    assert [line.split()[0] for line in lines if not line.startswith(" " * 14)] == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -20,7 +20,7 @@ Values = Mapping[str, Any]
 _SPECIAL = re.compile(r"([\\`*_\[\]#|~:@$]|(?<=www)\.)", re.IGNORECASE)
 
 _LOAD = """\
-## How to load
+## How to Get Started with the Model
 
 In this folder, where nas-cifar10 is installed (`nas predict` does the same from a shell):
 
@@ -41,13 +41,23 @@ network. `nas export --format onnx` makes a file that needs neither torch nor th
 """
 
 _USE = """\
-## Uses and limits
+## Uses
 
-For pictures like those it learnt from, cropped and framed alike. It always answers with one of its
-classes, also on a picture of something else, and its probabilities were not calibrated. The
-interval beside the accuracy is that of the pictures measured on; another seed, camera or time was
-not measured. Nothing was looked at that would make it fit for decisions about people, or where a
-mistake is dangerous.
+### Direct Use
+
+For pictures like those it learnt from, cropped and framed alike.
+
+### Out-of-Scope Use
+
+Decisions about people, and wherever a mistake is dangerous: nothing was looked at that would make
+it fit for them. Nor pictures of anything but its classes, to which it answers all the same.
+
+## Bias, Risks, and Limitations
+
+It always answers with one of its classes, also on a picture of something else, and its
+probabilities were not calibrated. What its pictures leave out or show too often, it has learnt so.
+The interval beside the accuracy is that of the pictures measured on; another seed, camera or time
+was not measured.
 """
 
 
@@ -103,7 +113,7 @@ def _details(model: Values, metrics: Values) -> str:
     network = Candidate.from_json({"architecture": model["architecture"]}).architecture
     colours, scale = "grey" if channels == 1 else "RGB", model["normalisation"]
     rows = [
-        "## Model details\n",
+        "## Model Details\n",
         "A small convolutional network that sorts pictures, found by a search and then trained "
         "for longer.\n",
         f"- Network: {escaped(network)}; {metrics['parameters']:,} parameters, "
@@ -120,9 +130,11 @@ def _details(model: Values, metrics: Values) -> str:
 
 def _training_data(config: Config, data: Values) -> str:
     totals = data["totals"]
-    duplicates = [f"{num:,} in {escaped(pair)}" for pair, num in data["duplicates"].items() if num]
+    shared = {pair.replace("_", " and "): num for pair, num in data["duplicates"].items()}
+    duplicates = [f"{num:,} in {escaped(pair)}" for pair, num in shared.items() if num]
     rows = [
-        "## Training data\n",
+        "## Training Details\n",
+        "### Training Data\n",
         f"- Source: {escaped(config.data.source)}; {totals['all']:,} pictures: "
         f"{totals['train']:,} to learn from, {totals['validation']:,} to choose the network by, "
         f"{totals['test']:,} to measure it on",
@@ -150,7 +162,7 @@ def _training_procedure(model: Values, metrics: Values, config: Config) -> str:
     learnt = "the training part" if config.retrain.monitor == "validation" else "train + validation"
     search = config.search
     rows = [
-        "## Training procedure\n",
+        "### Training Procedure\n",
         f"- Candidate: trial {origin['trial']} of a search of {search.trials:,}, each of at most "
         f"{settings.epochs:,} epochs; sampler {search.sampler.name}, objective "
         f"{' and '.join(search.objectives or [search.objective]).replace('_', ' ')} on validation",
@@ -184,7 +196,10 @@ def _evaluation(metrics: Values, part: str | None, data: Values) -> str:
     }[part]
     rows = [
         "## Evaluation\n",
-        f"On {data['totals'][part]:,} {part} pictures, {said}, in fp32.\n",
+        "### Testing Data and Metrics\n",
+        f"On {data['totals'][part]:,} {part} pictures, {said}, in fp32. Accuracy is the "
+        "share answered right; macro F1 is the mean of the classes' F1.\n",
+        "### Results\n",
         *_table(
             ("", part),
             [
@@ -225,7 +240,7 @@ def _provenance(model: Values) -> str:
     origin = model["provenance"]
     versions = ", ".join(f"{escaped(k)} {escaped(v)}" for k, v in origin["versions"].items() if v)
     rows = [
-        "## Provenance\n",
+        "## Technical Specifications\n",
         f"- Study {escaped(origin['study'])}, trial {origin['trial']}, candidate "
         f"`{origin['fingerprint']}`, seed {origin['seed']}",
         f"- Commit {escaped(origin['commit'] or 'unknown')}; {versions}",

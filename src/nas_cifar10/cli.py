@@ -15,7 +15,7 @@ from typing import Annotated, ParamSpec
 
 import typer
 
-from nas_cifar10.data.text import harmless
+from nas_cifar10.data.text import harmless, one_line
 from nas_cifar10.errors import ConfigError, NasError
 from nas_cifar10.interrupts import Interrupted
 
@@ -27,6 +27,8 @@ app = typer.Typer(
 )
 
 P = ParamSpec("P")
+
+_STRAY_WORDS = {"allow_extra_args": True}  # answered in our words: what is meant is a config
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="the YAML file")]
 NeededConfig = Annotated[Path, typer.Option("--config", help="the YAML file")]
@@ -97,8 +99,10 @@ def _top(
     pass
 
 
-@app.command("run", help="Search, retrain and report in one go.")
-@app.command("search", help="Look for the best candidate of a space.")
+@app.command(
+    "search", help="Look for the best candidate of a space.", context_settings=_STRAY_WORDS
+)
+@app.command("run", help="Search, retrain and report in one go.", context_settings=_STRAY_WORDS)
 @_explained
 def _search_or_run(
     context: typer.Context,
@@ -117,6 +121,10 @@ def _search_or_run(
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
+    if context.args:
+        word = context.args[0]
+        hint = "each KEY=VALUE needs a --set" if "=" in word else "name the config with --config"
+        raise ConfigError(f"{one_line(word)}: not expected here; {hint}")
     if resume and overwrite:
         raise ConfigError("--resume and --overwrite: name one of the two")
     from nas_cifar10 import cli_place
@@ -163,7 +171,7 @@ def retrain(
     resume: Resume = False,
     as_json: Json = False,
 ) -> None:
-    """Train the best candidate on train + validation, and measure it on test."""
+    """Train the best candidate for good, and measure it on test."""
     if trial is not None and top_k is not None:
         raise ConfigError("--trial and --top-k: name one of the two")
     if top_k is not None and top_k < 1:

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from nas_cifar10.cli_output import print_table, stdout_console
+from nas_cifar10.cli_output import announce, print_table, stdout_console
 from nas_cifar10.data.text import harmless, one_line
 from nas_cifar10.errors import BadDataError
 from nas_cifar10.export import FORMATS, check_needed, export_model, pictures_of_run
@@ -96,6 +96,7 @@ def export(run: RunFolder, form: str, out: Path | None) -> None:
     """
     check_needed(form)
     model = read_model(run.retrain)
+    announce("reading the run's pictures, which the file is checked on")
     name, part = pictures_of_run(run, model)
     path = out or {"onnx": run.retrain.onnx, "pt2": run.retrain.pt2}[form]
     worst = export_model(model, form, path, part)

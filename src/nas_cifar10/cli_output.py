@@ -35,6 +35,12 @@ def print_table(rows: Sequence[tuple[str, str]], run: RunFolder | None) -> None:
         print(f"results in {harmless(run.root)}")
 
 
+def announce(text: str, *, quiet: bool = False) -> None:
+    """Say on stderr what is about to take a while."""
+    if not quiet:
+        print(harmless(text), file=sys.stderr, flush=True)
+
+
 class Screen:
     """Stderr: moving lines below fixed ones on a terminal, plain lines elsewhere."""
 

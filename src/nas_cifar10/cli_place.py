@@ -69,7 +69,10 @@ def place_of_search(
     """
     if config_path is None:
         if not resume:
-            raise ConfigError("--config FILE is required; only --resume can do without")
+            raise ConfigError(
+                "--config FILE is required; only --resume can do without; "
+                "nas init lists configs to start from"
+            )
         if run_dir is None or study_db is None:
             return locate(run_dir, study_db, study_name), None
         database = Database.parse(study_db)

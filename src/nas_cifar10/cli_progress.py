@@ -35,6 +35,7 @@ class SearchProgress:
         self.objective = study.config.search.score
         self.best: tuple[float, int] | None = None
         self.trained: dict[int, int] = {}
+        self.ended: set[int] = set()
         self.pace = _Pace(self.num_trials * self.epochs)
         for trial in study.trials():
             self._take(trial)
@@ -44,15 +45,16 @@ class SearchProgress:
     def show(self, trial: Trial) -> None:
         """Show a trial that was asked, has trained an epoch, or has ended."""
         self._take(trial)
-        head = f"trial {trial.number} of {self.num_trials}"
+        head, ended = f"trial {trial.number}", f"{len(self.ended)} of {self.num_trials} ended"
         reached = f"  {self._reached(trial):.4f}" if trial.epochs else ""
         best = f"  best {self.best[0]:.4f} (trial {-self.best[1]})" if self.best else ""
         if trial.state != "running":
             reason = f", {trial.reason}" if trial.reason else ""
-            self.screen.fix(f"{head}: {trial.state}{reason}{reached}{best}{self.pace}")
+            told = f"{head}: {trial.state}{reason}{reached}"
+            self.screen.fix(f"{told}  {ended}{best}{self.pace}")
         elif trial.epochs:
             epoch = f"epoch {len(trial.epochs)}/{self.epochs}"
-            self.screen.move(f"{head}: {epoch}{reached}{best}{self.pace}")
+            self.screen.move(f"{head}: {epoch}{reached}  {ended}{best}{self.pace}")
         else:
             self.screen.move(f"{head}: {trial.kind}, {trial.candidate.architecture}")
 
@@ -63,6 +65,7 @@ class SearchProgress:
         self.pace.left -= new
         self.pace.trained += new
         if trial.state != "running":
+            self.ended.add(trial.number)
             self.pace.left -= self.epochs - len(trial.epochs)
         if trial.state == "complete":
             value = (self._reached(trial), -trial.number)

@@ -73,7 +73,7 @@ def _ranked(study: Study, trials: Sequence[Trial]) -> list[Trial]:
 def _screen(study: Study, trials: Sequence[Trial], most: int | None) -> Group:
     search = study.config.search
     table = Table(box=None, pad_edge=False, header_style="bold")
-    numbers = ["trial", search.score.replace("_", " "), "epochs", "parameters"]
+    numbers = ["trial", search.score.replace("_f1", " F1"), "epochs", "parameters"]
     for name in [*numbers, *(_COSTS[cost][0] for cost in _more_costs(study))]:
         table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     if search.costs:

@@ -2,9 +2,11 @@
 
 import signal
 import sys
+import textwrap
 from pathlib import Path
 
 from nas_cifar10 import starters
+from nas_cifar10.cli_output import stdout_console
 from nas_cifar10.data.text import one_line
 from nas_cifar10.interrupts import Interrupted
 from nas_cifar10.place import Place
@@ -18,8 +20,9 @@ def init(name: str | None, out: Path | None) -> None:
         CannotCreateError: the file exists already.
     """
     if name is None:
+        width = stdout_console().width
         for each, purpose in starters.purposes().items():
-            print(f"{each:<14}{purpose}")
+            print(textwrap.fill(f"{each:<14}{purpose}", width, subsequent_indent=" " * 14))
         print("\ncopy one with nas init NAME [--out FILE]", file=sys.stderr)
         return
     path = out or Path(f"{name}.yaml")

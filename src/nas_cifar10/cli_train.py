@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas_cifar10 import cli_output, config_file, interrupts
-from nas_cifar10.cli_output import Screen, print_table
+from nas_cifar10.cli_output import Screen, announce, print_table
 from nas_cifar10.cli_progress import RetrainProgress, SearchProgress
 from nas_cifar10.cli_report import best_trials, report
 from nas_cifar10.config import Config
@@ -26,6 +26,7 @@ from nas_cifar10.errors import (
 )
 from nas_cifar10.interrupts import Interrupted
 from nas_cifar10.place import Place
+from nas_cifar10.report.facts import DUPLICATES
 from nas_cifar10.retrain import beside, compare, prepare, run_retrain
 from nas_cifar10.retrain_start import source_of
 from nas_cifar10.runs import RunFolder, cannot_write, read_json
@@ -91,6 +92,7 @@ def rehearse(config: Config | None, device: str | None, loudness: int) -> None:
     if config is None:
         raise ConfigError("--dry-run: needs a --config")
     with _on_screen(loudness):
+        _announce_reading(config, loudness)
         print_table(dry_run(config, device or "auto"), None)
 
 
@@ -106,6 +108,7 @@ def retrain(request: RetrainRequest, *, as_json: bool) -> None:
 def describe_data(config: Config, *, as_json: bool) -> None:
     """Print what the pictures are."""
     with _on_screen(0):
+        _announce_reading(config)
         found = describe(read(config.data, config.seed))
     if as_json:
         print(json.dumps(found, indent=2))
@@ -118,10 +121,16 @@ def describe_data(config: Config, *, as_json: bool) -> None:
     for part, share in found["majority_accuracy"].items():
         rows.append((f"majority class, {part}", f"{share:.4f} accuracy"))
     rows.append(("shape", " x ".join(map(str, found["shape"]))))
-    rows.append(("duplicates", ", ".join(f"{k} {v:,}" for k, v in found["duplicates"].items())))
-    rows.append(("left out", f"{found['skipped']:,} bad, {found['ignored']:,} not pictures"))
+    rows += [(told, f"{found['duplicates'][pair]:,}") for pair, told in DUPLICATES.items()]
+    rows.append(("left out", f"{found['skipped']:,} unreadable, {found['ignored']:,} not pictures"))
     rows.append(("fingerprint", found["fingerprint"]))
     print_table(rows, None)
+
+
+def _announce_reading(config: Config, loudness: int = 0) -> None:
+    """Say where pictures are read from: a folder of many takes a minute."""
+    where = "" if config.data.source == "digits" else f" in {config.data.root}"
+    announce(f"reading the pictures of {config.data.source}{where}", quiet=loudness < 0)
 
 
 def _search(request: SearchRequest) -> DataSet:
@@ -134,9 +143,11 @@ def _search(request: SearchRequest) -> DataSet:
         study = existing(place, resume=request.resume, overwrite=request.overwrite)
         if study is not None:
             config = config or config_file.from_plain(study.facts.config, request.overrides)
+            _announce_reading(config, request.loudness)
             ready = go_on(study, config, place, request.device)
         elif config is not None:
             device = request.device or "auto"
+            _announce_reading(config, request.loudness)
             ready = start(config, place, device, overwrite=request.overwrite)
         else:
             raise MissingInputError(f"{place.run.root}: nothing to resume; name a --config")
@@ -161,6 +172,7 @@ def _retrain(request: RetrainRequest, data: DataSet | None) -> None:
     trial, *others = _chosen(study, request)
     with _on_screen(request.loudness), _resumable(_retrain_again(request)):
         if data is None:
+            _announce_reading(config, request.loudness)
             data = read_again(config.data, config.seed, study.facts.data["fingerprint"])
         if not place.run.environment.exists():  # the search ran in another folder
             describe_run(study, place, data)

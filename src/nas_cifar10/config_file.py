@@ -48,7 +48,9 @@ def _read(path: Path) -> str:
         with path.open("rb") as file:
             raw = file.read(MAX_CHARACTERS + 1)  # a device or a pipe may never end
     except (FileNotFoundError, NotADirectoryError):
-        raise MissingInputError(f"{path}: no such config file") from None
+        raise MissingInputError(
+            f"{path}: no such config file; nas init lists some to start from"
+        ) from None
     except IsADirectoryError:
         raise MissingInputError(f"{path}: is a folder, not a config file") from None
     except OSError as error:

@@ -262,12 +262,17 @@ def locked(run: RunFolder, also: Path | None = None) -> Iterator[None]:
         yield
 
 
-def is_held(run: RunFolder) -> bool:
-    """Say whether a process works on the run at this moment, without ever being in its way."""
+def is_held(run: RunFolder, *, by_another: bool = False) -> bool:
+    """Say whether a process works on the run at this moment, without ever being in its way.
+
+    Args:
+        by_another: This process does not count.
+    """
     try:
         _, process, _, host = run.lock.read_text("utf-8").split(maxsplit=3)
         if host == socket.gethostname():
             os.kill(int(process), 0)  # asks only whether there is such a process
+            return not by_another or int(process) != os.getpid()
     except PermissionError:
         return True  # somebody else's
     except (OSError, ValueError):

@@ -20,9 +20,10 @@ def folder() -> Path:
 
 
 def purposes() -> dict[str, str]:
-    """Return every config's name and the first line of its head."""
-    lines = {path.stem: path.read_text("utf-8").splitlines()[0] for path in folder().glob("*.yaml")}
-    return {name: line.removeprefix("# ") for name, line in sorted(lines.items())}
+    """Return every config's name and what stands at its head, down to the first empty line."""
+    texts = {path.stem: path.read_text("utf-8") for path in folder().glob("*.yaml")}
+    heads = {name: text.partition("\n#\n")[0] for name, text in sorted(texts.items())}
+    return {name: " ".join(head.replace("#", " ").split()) for name, head in heads.items()}
 
 
 def write(name: str, out: Path) -> None:

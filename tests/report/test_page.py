@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
@@ -165,6 +166,23 @@ def test_a_search_that_runs_names_the_command_that_goes_on(make_run: Make) -> No
     text = page_of(run)
     assert f"nas search --run {run.root} --resume" in text
     assert "none is complete yet" in text
+
+
+def test_while_a_process_works_on_a_run_no_command_is_named_that_it_would_refuse(
+    make_run: Make,
+) -> None:
+    run = make_run(states=["running", "pruned"])
+    removed(run, run.retrain.history, run.retrain.metrics)
+    run.lock.write_text(f"process {os.getppid()} on {os.uname().nodename}")
+    text = page_of(run)
+    assert "A process worked on this run while the page was written" in text
+    assert f"nas report --run {run.root}" in text
+    assert "nas search" not in text
+    assert "nas retrain" not in text
+    run.lock.unlink()
+    text = page_of(run)
+    assert "A process worked" not in text
+    assert f"nas retrain --run {run.root}" in text
 
 
 @pytest.mark.parametrize("states", [[], ["failed"], ["pruned"] * 3, ["complete"], ["complete"] * 2])

@@ -1,5 +1,6 @@
 """The summary says in short lines what was found, what it is worth and what is missing."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -60,6 +61,15 @@ def test_before_the_end_the_model_may_still_come(make_run: Make) -> None:
     assert "saved" not in found["epochs"]
     assert "1 to go" in found["unfinished"]
     assert "--resume" in found["unfinished"]
+
+
+def test_while_a_process_works_on_it_no_command_is_named(make_run: Make) -> None:
+    run = make_run(states=("complete", "running"))
+    run.retrain.metrics.unlink()
+    run.lock.write_text(f"process {os.getppid()} on {os.uname().nodename}")
+    found = rows(run)
+    assert found["unfinished"] == "1 to go; a process works on it at this moment"
+    assert found["retrain"].endswith("; a process works on it at this moment")
 
 
 def test_a_random_sampler_was_meant_to_be_random(make_run: Make) -> None:

@@ -22,6 +22,14 @@ from nas_cifar10.report.parts import (
 from nas_cifar10.report.parts_top import Top
 from nas_cifar10.space.search_space import Dimension, SearchSpace
 
+# What a data set's kinds of duplicates are called.
+DUPLICATES = {
+    "train_validation": "validation pictures that are in train too",
+    "train_test": "test pictures that are in train too",
+    "validation_test": "test pictures that are in validation too",
+    "within_train": "repeated pictures within train",
+}
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -29,6 +37,7 @@ class Facts:
 
     Args:
         curves: By trial number.
+        at_work: Another process works on the run at this moment.
     """
 
     folder: Path
@@ -46,6 +55,7 @@ class Facts:
     shown: Shown | None
     seeds: Seeds | None = None
     top: Top | None = None
+    at_work: bool = False
 
     @property
     def name(self) -> str:

@@ -30,7 +30,7 @@ from nas_cifar10.report.parts import (
     finite_or_nan,
 )
 from nas_cifar10.report.parts_top import Top
-from nas_cifar10.runs import RunFolder, read_csv, read_json
+from nas_cifar10.runs import RunFolder, is_held, read_csv, read_json
 from nas_cifar10.space.search_space import Dimension, SearchSpace, as_number, ends_of, numeric
 
 Part = TypeVar("Part")
@@ -84,6 +84,7 @@ def gather(run: RunFolder) -> Facts:
         shown=_part(run.pictures, _shown),
         seeds=_part(run.retrain.summary, lambda path: _json(path, Seeds)),
         top=_part(run.retrain.top, lambda path: _json(path, Top)),
+        at_work=is_held(run, by_another=True),
     )
 
 

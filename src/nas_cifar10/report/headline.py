@@ -165,7 +165,23 @@ def scores(facts: Facts) -> list[Number]:
 
 
 def missing(facts: Facts) -> dict[str, str]:
-    """Return the command that makes each part that is not there yet."""
+    """Return the command that makes each part that is not there yet.
+
+    It is empty while another process works on the run, which makes it and refuses a second one.
+    """
+    return dict.fromkeys(_missing(facts), "") if facts.at_work else _missing(facts)
+
+
+def at_work(facts: Facts) -> dict[str, str] | None:
+    """Say that the page is out of date soon, and what writes it anew."""
+    if not facts.at_work:
+        return None
+    place = f"--run {shlex.quote(str(facts.folder))}"
+    told = "A process worked on this run while the page was written: more is to come."
+    return {"told": told, "command": f"nas report {place}"}
+
+
+def _missing(facts: Facts) -> dict[str, str]:
     place = f"--run {shlex.quote(str(facts.folder))}"
     found, search = {}, facts.search
     if search is None:

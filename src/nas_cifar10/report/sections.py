@@ -8,18 +8,12 @@ from nas_cifar10.report import caveats, headline, tables
 from nas_cifar10.report.captions import counted
 from nas_cifar10.report.charts import plain
 from nas_cifar10.report.drawing import drawing
-from nas_cifar10.report.facts import Facts
+from nas_cifar10.report.facts import DUPLICATES, Facts
 from nas_cifar10.report.parts import Environment
 from nas_cifar10.report.pictures import Album
 
 _PLAIN = "Every convolution is followed by ReLU and a 2×2 max-pooling."
 _PARTS = ("train", "validation", "test")
-_DUPLICATES = {
-    "train_validation": "validation pictures that are in train too",
-    "train_test": "test pictures that are in train too",
-    "validation_test": "test pictures that are in validation too",
-    "within_train": "repeated pictures within train",
-}
 
 
 def context(facts: Facts, album: Album) -> dict[str, Any]:
@@ -30,6 +24,7 @@ def context(facts: Facts, album: Album) -> dict[str, Any]:
         "numbers": headline.numbers(facts),
         **_network(facts),
         "missing": headline.missing(facts),
+        "at_work": headline.at_work(facts),
         "epochs": _epochs(facts),
         "board": tables.leaderboard(facts),
         "scores": headline.scores(facts),
@@ -71,7 +66,7 @@ def _data(facts: Facts) -> dict[str, Any] | None:
     return {
         "totals": [(part, data.totals[part]) for part in _PARTS],
         "shape": f"{width}×{height} pixels, {counted(channels, 'channel')}",
-        "duplicates": [(pair, told, data.duplicates[pair]) for pair, told in _DUPLICATES.items()],
+        "duplicates": [(pair, told, data.duplicates[pair]) for pair, told in DUPLICATES.items()],
         "left_out": [(told, count) for told, count in others.items() if count],
         "rows": [
             {"name": plain(name, 60), "counts": [data.pictures[part][name] for part in _PARTS]}

@@ -21,6 +21,7 @@ from nas_cifar10.space.search_space import first, from_number
 
 Row: TypeAlias = tuple[str, str]
 
+AT_WORK = "a process works on it at this moment"
 _MOST_ON_FRONT = 12
 _STATES = ("complete", "pruned", "failed", "infeasible", "repeated")
 
@@ -71,7 +72,12 @@ def _front(facts: Facts, search: Search) -> list[Row]:
 
 
 def _resume(facts: Facts) -> str:
-    return f"nas search --run {shlex.quote(str(facts.folder))} --resume"
+    return _or_at_work(facts, f"nas search --run {shlex.quote(str(facts.folder))} --resume")
+
+
+def _or_at_work(facts: Facts, command: str) -> str:
+    """Return the command that makes what is missing, but while another process makes it."""
+    return AT_WORK if facts.at_work else command
 
 
 def _proposed(facts: Facts, search: Search) -> str:
@@ -156,9 +162,9 @@ def _retrain(facts: Facts) -> list[Row]:
         return []
     command = f"nas retrain --run {shlex.quote(str(facts.folder))}"
     if facts.history is None or not len(facts.history.epochs):
-        return [("retrain", f"none yet; {command}")]
+        return [("retrain", f"none yet; {_or_at_work(facts, command)}")]
     epochs = counted(len(facts.history.epochs), "epoch")
-    return [("retrain", f"{epochs} so far; {command} --resume")]
+    return [("retrain", f"{epochs} so far; {_or_at_work(facts, f'{command} --resume')}")]
 
 
 def _measured(facts: Facts, metrics: Metrics) -> list[Row]:
