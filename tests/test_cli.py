@@ -207,6 +207,12 @@ def test_a_dry_run_writes_nothing(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["tiny.yaml"]
 
 
+def test_what_is_found_before_a_search_can_be_had_as_json(folder: Path) -> None:
+    rows = json.loads(nas("search", "--config", "tiny.yaml", "--dry-run", "--json").stdout)
+    assert {"space", "pictures", "smallest", "largest", "search", "retrain"} <= rows.keys()
+    assert json.loads(nas("validate", "tiny.yaml", "--json").stdout)["trials"] == 4
+
+
 def test_data_describes_the_pictures(folder: Path) -> None:
     result = nas("data", "--config", "tiny.yaml")
     assert result.exit_code == 0

@@ -88,6 +88,19 @@ def test_a_lock_that_a_killed_process_left_holds_nothing(tmp_path: Path) -> None
     assert not is_held(run)
 
 
+def test_on_a_narrow_terminal_only_the_network_is_cut(run: RunFolder) -> None:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "COLUMNS": "60", "NO_COLOR": "1", "TERM": "dumb"}
+    words = [str(Path(sys.executable).parent / "nas"), "show", "--run", str(run.root)]
+    with subprocess.Popen(words, stdout=theirs, stderr=theirs, env=environment):
+        os.close(theirs)
+        seen = read_until(ours, None, seconds=60).decode()
+    rows = [line.rstrip() for line in seen.splitlines() if line.strip()][-5:]
+    assert rows[0].split() == ["trial", "accuracy", "epochs", "parameters", "state", "network"]
+    assert {row.split()[0] for row in rows[1:]} == {"0", "1", "2", "3"}
+    assert all(len(row) <= 60 for row in rows)
+
+
 def test_on_a_terminal_it_follows_a_search_to_its_end(run: RunFolder) -> None:
     ours, theirs = pty.openpty()
     nas_command = [str(Path(sys.executable).parent / "nas"), "show", "--run", str(run.root)]

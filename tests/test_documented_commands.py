@@ -137,7 +137,8 @@ def test_the_tutorial_runs_from_top_to_bottom(
             run(command)
             seen.add(shlex.split(command)[1])
     assert seen >= {"init", "validate", "data", "search", "run", "report", "predict", "export"}
-    assert (tmp_path / "outputs/quickstart/retrain/model.onnx").is_file()
+    assert (tmp_path / "outputs/digits/retrain/model.onnx").is_file()
+    assert not (tmp_path / "outputs/quickstart").exists(), "README's script made that one"
 
 
 @pytest.mark.cifar

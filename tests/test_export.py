@@ -192,7 +192,10 @@ def test_the_command_writes_beside_the_model_and_says_what_was_checked(
 
 def test_out_names_another_place(digits: RunFolder, tmp_path: Path) -> None:
     path = tmp_path / "new" / "m.pt2"
-    assert nas("export", "--run", digits.root, "--format", "pt2", "--out", path).exit_code == 0
+    words = ("--run", digits.root, "--format", "pt2", "--out", path, "--json")
+    found = json.loads(nas("export", *words).stdout)
+    assert (found["file"], found["bytes"]) == (str(path), path.stat().st_size)
+    assert found["checked"]["largest_difference"] <= 1e-4
     assert path.is_file()
     message = refused(73, "export", "--run", digits.root, "--format", "pt2", "--out", tmp_path)
     assert "cannot be written" in message

@@ -138,7 +138,7 @@ def _search_or_run(
     if dry_run:
         from nas_cifar10 import cli_train
 
-        cli_train.rehearse(read, device, verbose - quiet)
+        cli_train.rehearse(read, device, verbose - quiet, as_json=as_json)
         return
     with cli_place.held(place, drives=True) as lock:
         from nas_cifar10 import cli_train
@@ -221,8 +221,11 @@ def show(
 def validate(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="the YAML file")],
     overrides: Overrides = None,
+    as_json: Json = False,
 ) -> None:
     """Check a config and name every error in it."""
+    import json
+
     from nas_cifar10 import config_file
     from nas_cifar10.config_rules import notices
     from nas_cifar10.space.search_space import SearchSpace
@@ -231,6 +234,11 @@ def validate(
     for notice in notices(checked):
         print(f"note: {notice}", file=sys.stderr)
     size = SearchSpace.from_config(checked.space).size()
+    if as_json:
+        num = None if math.isinf(size) else round(size)
+        found = {"config": str(config), "candidates": num, "trials": checked.search.trials}
+        print(json.dumps(found, indent=2))
+        return
     candidates = "endlessly many" if math.isinf(size) else f"{size:,.0f}"
     print(f"{config}: valid; {candidates} candidates, {checked.search.trials:,} trials")
 
@@ -267,6 +275,7 @@ def export(
     form: Annotated[str, typer.Option("--format", metavar="onnx|pt2", help="ONNX or torch.export")],
     run_dir: RunDir = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="where to")] = None,
+    as_json: Json = False,
 ) -> None:
     """Write the retrained model as one checked file."""
     from nas_cifar10 import cli_place
@@ -274,7 +283,7 @@ def export(
     place = cli_place.locate(run_dir, None, None)
     from nas_cifar10 import cli_model
 
-    cli_model.export(place.run, form, out)
+    cli_model.export(place.run, form, out, as_json=as_json)
 
 
 @app.command()

@@ -43,12 +43,14 @@ def predict(run: RunFolder, paths: Sequence[Path], top: int | None, *, as_json: 
         num_bad += len(bad)
         show([answer for answer in some if answer.reason is None])
     if num_bad:
-        raise BadDataError(f"{num_bad:,} of {len(files):,} pictures cannot be read")
+        whole = f"{len(files):,} picture{'' if len(files) == 1 else 's'}"
+        raise BadDataError(f"{num_bad:,} of {whole} cannot be read")
 
 
 def _note(model: Model, num_passed: int) -> None:
     if num_passed:
-        print(f"note: passed over {num_passed:,} files that are no pictures", file=sys.stderr)
+        files = "1 file that is" if num_passed == 1 else f"{num_passed:,} files that are"
+        print(f"note: passed over {files} no picture", file=sys.stderr)
     if model.shape[0] == 1:
         print("note: the model sees grey; colours are turned into their luma", file=sys.stderr)
 
@@ -88,7 +90,7 @@ def _cells(answer: Answer) -> list[Text]:
     return [Text(harmless(cell)) for cell in cells]
 
 
-def export(run: RunFolder, form: str, out: Path | None) -> None:
+def export(run: RunFolder, form: str, out: Path | None, *, as_json: bool) -> None:
     """Write the run's model in another form, proved equal on the run's own pictures.
 
     Raises:
@@ -100,6 +102,11 @@ def export(run: RunFolder, form: str, out: Path | None) -> None:
     name, part = pictures_of_run(run, model)
     path = out or {"onnx": run.retrain.onnx, "pt2": run.retrain.pt2}[form]
     worst = export_model(model, form, path, part)
+    if as_json:
+        checked = {"part": name, "pictures": len(part), "largest_difference": worst}
+        size = path.stat().st_size
+        print(json.dumps({"file": str(path), "format": form, "bytes": size, "checked": checked}))
+        return
     rows = [
         ("format", FORMATS[form].title),
         ("input", f"images: uint8 (batch, {', '.join(map(str, model.shape))}), 0 to 255"),

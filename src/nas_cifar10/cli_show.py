@@ -72,14 +72,15 @@ def _ranked(study: Study, trials: Sequence[Trial]) -> list[Trial]:
 
 def _screen(study: Study, trials: Sequence[Trial], most: int | None) -> Group:
     search = study.config.search
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    # Expanded, only the network is cut on a narrow terminal; without, Rich drops whole columns.
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=sys.stdout.isatty())
     numbers = ["trial", search.score.replace("_f1", " F1"), "epochs", "parameters"]
     for name in [*numbers, *(_COSTS[cost][0] for cost in _more_costs(study))]:
         table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     if search.costs:
         table.add_column("front", no_wrap=True, min_width=len("front"))
     table.add_column("state", no_wrap=True, min_width=len("complete"))
-    table.add_column("network", no_wrap=True, overflow="ellipsis")
+    table.add_column("network", no_wrap=True, overflow="ellipsis", ratio=1)
     shown, front = _ranked(study, trials), front_of(trials, search) if search.costs else []
     for trial in shown[:most]:
         cells = _cells(study, trial, on_front=trial in front)

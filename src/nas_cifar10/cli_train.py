@@ -87,13 +87,17 @@ def run(request: SearchRequest) -> None:
     report(place, as_json=request.as_json)
 
 
-def rehearse(config: Config | None, device: str | None, loudness: int) -> None:
+def rehearse(config: Config | None, device: str | None, loudness: int, *, as_json: bool) -> None:
     """Print what there is to know before a search."""
     if config is None:
         raise ConfigError("--dry-run: needs a --config")
     with _on_screen(loudness):
         _announce_reading(config, loudness)
-        print_table(dry_run(config, device or "auto"), None)
+        rows = dry_run(config, device or "auto")
+    if as_json:
+        print(json.dumps(dict(rows), indent=2))
+    else:
+        print_table(rows, None)
 
 
 def retrain(request: RetrainRequest, *, as_json: bool) -> None:

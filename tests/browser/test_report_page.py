@@ -129,6 +129,69 @@ def test_a_cell_of_the_confusion_matrix_shows_its_pictures(
     assert cell.get_attribute("aria-pressed") == "true"
 
 
+def test_the_keyboard_reaches_everything_and_shows_where_it_is(
+    open_page: Open, made_report: Path
+) -> None:
+    opened = open_page(reduced_motion="reduce")
+    opened.show(made_report)
+    seen = []
+    for _ in range(300):
+        opened.page.keyboard.press("Tab")
+        tag, outline = opened.page.evaluate(
+            "[document.activeElement.tagName, getComputedStyle(document.activeElement).outlineStyle]"
+        )
+        if tag == "BODY":
+            break
+        assert outline == "solid", tag
+        seen.append(tag)
+    buttons = opened.page.locator("button").count()
+    assert seen.count("BUTTON") == buttons > 100
+    assert {"A", "INPUT", "SELECT", "SUMMARY", "PRE", "DIV"} <= set(seen)
+    assert (
+        opened.page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
+    )
+
+
+def test_all_that_is_read_out_has_a_name(open_page: Open, made_report: Path) -> None:
+    opened = open_page()
+    opened.show(made_report)
+    session = opened.page.context.new_cdp_session(opened.page)
+    nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+    roles = {"image", "table", "region", "button", "link", "searchbox", "combobox", "navigation"}
+    names: dict[str, list[str]] = {role: [] for role in roles}
+    for node in nodes:
+        if not node["ignored"] and node["role"]["value"] in roles:
+            names[node["role"]["value"]].append(node.get("name", {}).get("value", ""))
+    assert all(names.values()), "each kind is there"
+    assert [role for role, found in names.items() if "" in found] == []
+
+
+def test_the_best_line_stands_out_from_the_page_in_the_dark_too(
+    open_page: Open, made_report: Path
+) -> None:
+    def light(colour: str) -> float:
+        return sum(float(part) for part in colour[4:-1].split(",")) / 765
+
+    for look in ("light", "dark"):
+        opened = open_page(color_scheme=look)
+        opened.show(made_report)
+        lines = opened.page.locator("[data-chart=parallel] .scatterlayer path.js-line")
+        best = lines.last.evaluate("each => getComputedStyle(each).stroke")
+        paper = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert abs(light(best) - light(paper)) > 0.4, look
+
+
+def test_paper_is_unfolded_and_says_nothing_of_clicks(open_page: Open, made_report: Path) -> None:
+    opened = open_page()
+    opened.show(made_report)
+    opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    opened.page.emulate_media(media="print")
+    assert opened.page.locator("details:not([open])").count() == 0
+    assert not any(each.is_visible() for each in opened.page.locator(".live").all())
+    opened.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert opened.page.locator("details[open]").count() == 0
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_runs_off_the_screen(open_page: Open, report_path: Path, width: int) -> None:
     opened = open_page(viewport={"width": width, "height": 800})

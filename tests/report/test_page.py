@@ -166,6 +166,8 @@ def test_a_search_that_runs_names_the_command_that_goes_on(make_run: Make) -> No
     text = page_of(run)
     assert f"nas search --run {run.root} --resume" in text
     assert "none is complete yet" in text
+    assert "epochs trained: some of the rest is to come." in text
+    assert "this was random search" not in text
 
 
 def test_while_a_process_works_on_a_run_no_command_is_named_that_it_would_refuse(

@@ -20,12 +20,12 @@ def _of_the_search(facts: Facts) -> list[str]:
             f"{counted(num, 'complete trial')} cannot rank a space: another seed may find another "
             "network, and importances of so few are mostly noise."
         )
-    if counts.ended and not counts.model_based:
+    if counts.ended and counts.ended == counts.requested and not counts.model_based:
         told.append("No trial was proposed by a model: this was random search.")
     if facts.search.best is not None:
         told.append(
-            "The validation accuracy chose this network among "
-            f"{counted(counts.ended, 'trial')}, so it flatters it; test accuracy does not."
+            f"Validation {facts.objective} chose this network among "
+            f"{counted(counts.ended, 'trial')}, so validation flatters it; test does not."
         )
     if facts.search.front:
         told.append(

@@ -82,7 +82,7 @@ def reliability(facts: Facts) -> Chart | str:
     sizes = 6 + 18 * np.sqrt(found.counts / found.counts.max())
     look = {"color": BLUE, "size": numbers(sizes), "line": {"width": 0}}
     x, y = found.confidence.tolist(), found.accuracy.tolist()
-    line = {"color": BLUE, "width": 2}
+    line = {"color": FAINT, "width": 1.5}
     bins = points("bins", x, y, texts, mode="lines+markers", marker=look, line=line)
     axes = layout("confidence of the answer", "share that is right", showlegend=False)
     axes["xaxis"] |= {"range": [0, 1.03]}
@@ -97,7 +97,8 @@ def calibrated(found: Calibration) -> str:
     tendency = "more confident than right" if surplus > 0 else "more often right than confident"
     return (
         f"Expected calibration error {found.error:.3f}: on average it is {tendency}. A dot on the "
-        "dotted line would mean that answers given with that confidence are right as often."
+        "dotted line would mean that answers given with that confidence are right as often; the "
+        "larger the dot, the more answers."
     )
 
 

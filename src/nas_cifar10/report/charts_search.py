@@ -25,7 +25,7 @@ from nas_cifar10.report.charts import (
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.figures_search import FEWEST, readable
 from nas_cifar10.report.figures_space import Axis, heights_of
-from nas_cifar10.report.ink import SCALE, rounded
+from nas_cifar10.report.ink import rounded
 from nas_cifar10.report.parts import Curve, Trial
 from nas_cifar10.report.summary import candidate_of, describe
 from nas_cifar10.space.search_space import Choice, Dimension, from_number, numeric, values_of
@@ -36,9 +36,11 @@ _KINDS = {
     "baseline": ("baseline", GREEN, "diamond"),
 }
 _MEASURED = {"complete": "", "pruned": "-open", "running": "-open-dot"}
-_LINES = {"best": (ORANGE, 3.0), "complete": (BLUE, 1.6)}  # colour, width
+_LINES = {"best": (ORANGE, 3.0), "complete": (BLUE, 1.6), "running": (GREEN, 1.3)}  # and width
 _OTHER_LINES = (MUTED, 1.0)
 _MOST_LINES = 200  # of a parallel coordinate chart
+_SHADES = 8  # from worst to best, which the page has for light and for dark
+_MOST_STEPS = 20  # of a whole number, each of which still has a tick
 
 
 def history(facts: Facts) -> Chart | str:
@@ -63,6 +65,7 @@ def history(facts: Facts) -> Chart | str:
         traces.insert(0, best | {"x": x, "y": numbers(y), "hoverinfo": "skip"})
     caption = f"{captions.num_trials(facts)}; {facts.objective} on validation."
     axes = layout("trial", f"validation {facts.objective}")
+    axes["xaxis"] |= {"dtick": 1} if len(facts.trials or ()) <= _MOST_STEPS else {}
     return Chart(
         "history", "What each trial reached", caption, traces, axes, "optimization_history", 400
     )
@@ -97,9 +100,11 @@ def learning(facts: Facts) -> Chart | str:
         groups.setdefault(name, []).append(number)
     order = sorted(groups, key=lambda name: _LINES.get(name, _OTHER_LINES)[1])  # the best on top
     traces = [_learned(name, {n: curves[n] for n in groups[name]}) for name in order]
-    caption = f"Validation {facts.objective} of each trial by epoch; the best is the thick line."
+    best = "; the best is the thick line" if "best" in groups else ""
+    caption = f"Validation {facts.objective} of each trial by epoch{best}."
     axes = layout("epoch", f"validation {facts.objective}")
-    axes["xaxis"] |= {"dtick": 1} if max(c.epochs.max() for c in curves.values()) <= 20 else {}
+    last = max(c.epochs.max() for c in curves.values())
+    axes["xaxis"] |= {"dtick": 1} if last <= _MOST_STEPS else {}
     return Chart(
         "learning", "How the trials learned", caption, traces, axes, "intermediate_values", 400
     )
@@ -154,13 +159,11 @@ def parallel(facts: Facts) -> Chart | str:
     trials = trials[-_MOST_LINES:]
     axes = {name: Axis(dimension) for name, dimension in facts.dimensions.items()}
     heights, norm = heights_of(trials, axes)
-    colors = SCALE(heights[:, -1])
     columns = np.arange(len(axes) + 1)
     traces = []
     for row, trial in enumerate(trials):
-        red, green, blue = (round(255 * float(part)) for part in colors[row][:3])
         is_best = row == len(trials) - 1
-        line = {"color": f"rgb({red},{green},{blue})", "width": 5 if is_best else 2}
+        line = {"color": _shade(float(heights[row, -1])), "width": 5 if is_best else 2}
         texts = [told(facts, trial)] * len(columns)
         look = {"mode": "lines+markers", "line": line, "marker": {"size": 5}}
         traces.append(
@@ -175,11 +178,17 @@ def parallel(facts: Facts) -> Chart | str:
     few = f"The best {_MOST_LINES} of " if len(trials) < len(facts.complete) else ""
     caption = (
         f"{few}{captions.counted(len(facts.complete), 'complete trial')}, each a line from its "
-        "values to what it reached; along the bottom where its network has no such block."
+        "values to what it reached, the best the thick one; along the bottom where its network "
+        "has no such block."
     )
     title = "From searched values to what they gave"
     width = 76 * (len(axes) + 1)
     return Chart("parallel", title, caption, traces, chart, "parallel_coordinate", 440, width)
+
+
+def _shade(height: float) -> str:
+    """Return the page's colour for what was reached, 0 the worst and 1 the best."""
+    return f"@shade{min(_SHADES - 1, int(height * _SHADES))}"
 
 
 def _stacked(name: str) -> str:
@@ -241,6 +250,7 @@ def _slice(facts: Facts, name: str, trials: list[Trial]) -> Chart:
         values = sorted(map(float, values_of(numeric(dimension))))
         words = [_written(dimension, value) for value in values]
         axes["xaxis"] |= {"type": "category", "categoryorder": "array", "categoryarray": words}
+        axes["xaxis"]["range"] = [-0.4, len(words) - 0.6]
     elif dimension.log:
         ticks = Axis(dimension).named_values(3)
         axes["xaxis"] |= {"type": "log", "tickvals": list(ticks), "ticktext": list(ticks.values())}

@@ -89,7 +89,7 @@ def _retrained(facts: Facts, best: Found) -> str:
 def numbers(facts: Facts) -> list[Number]:
     """Return validation and test accuracy, parameters, MACs and time, as far as they are known."""
     best, metrics = facts.search.best if facts.search else None, facts.metrics
-    found = [] if best is None else [_validation(best)]
+    found = [] if best is None else [_validation(facts, best)]
     found += [] if metrics is None or metrics.scores is None else [_test(metrics)]
     if metrics is not None or best is not None:
         cost = metrics or best
@@ -104,9 +104,12 @@ def numbers(facts: Facts) -> list[Number]:
     return found + _time(facts)
 
 
-def _validation(best: Found) -> Number:
+def _validation(facts: Facts, best: Found) -> Number:
     value, fact = percent(best.validation_accuracy or 0), "search.best.validation_accuracy"
-    return Number("validation accuracy", value, fact, "it chose the network, so it flatters it")
+    note = "it chose the network, so it flatters it"
+    if facts.objective != "accuracy":
+        note = f"validation {facts.objective} chose the network, so this flatters it too"
+    return Number("validation accuracy", value, fact, note)
 
 
 def _test(metrics: Metrics) -> Number:

@@ -50,11 +50,14 @@ def _network(facts: Facts) -> dict[str, str | None]:
     return {"drawing": drawing(architecture, layers, data.shape), "in_words": words}
 
 
-def _epochs(facts: Facts) -> dict[str, float] | None:
+def _epochs(facts: Facts) -> dict[str, float | str] | None:
     if facts.search is None or not facts.search.epochs.full_budget:
         return None
     trained, full = facts.search.epochs.trained, facts.search.epochs.full_budget
-    return {"trained": trained, "full": full, "share": trained / full}
+    over = facts.search.trials.ended == facts.search.trials.requested
+    rest = "the rest was saved by ending trials early" if over else "some of the rest is to come"
+    rest = rest if trained < full else "none was saved"
+    return {"trained": trained, "full": full, "share": trained / full, "rest": rest}
 
 
 def _data(facts: Facts) -> dict[str, Any] | None:

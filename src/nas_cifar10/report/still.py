@@ -40,4 +40,5 @@ def _lines(axes: Axes, trace: Trace) -> None:
     axes.plot(trace["x"], trace["y"], style, color=color, linewidth=width)
     if "markers" in trace["mode"]:
         sizes = [size**2 for size in trace["marker"]["size"]]
-        axes.scatter(trace["x"], trace["y"], s=sizes, color=color)
+        dots = _INK[trace["marker"]["color"]]
+        axes.scatter(trace["x"], trace["y"], s=sizes, color=dots, zorder=3)

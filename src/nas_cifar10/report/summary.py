@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from nas_cifar10.report.captions import counted
 from nas_cifar10.report.facts import Facts
+from nas_cifar10.report.ink import rounded
 from nas_cifar10.report.parts import (
     Data,
     Found,
@@ -233,7 +234,7 @@ def _scores(part: str, scores: Scores) -> list[Row]:
     label = "test" if part == "test" else f"{part}, retrained"
     low, high = scores.accuracy_ci95
     accuracy = f"{scores.accuracy:.3f} [{low:.3f}, {high:.3f}]"
-    auc = "none: one class only" if scores.auc_ovr_macro is None else f"{scores.auc_ovr_macro:.3f}"
+    auc = "none: one class only" if scores.auc_ovr_macro is None else rounded(scores.auc_ovr_macro)
     return [
         (f"{label} accuracy", f"{accuracy}; majority class {scores.majority_accuracy:.3f}"),
         (f"{label} macro F1, AUC", f"{scores.macro_f1:.3f}, {auc}"),

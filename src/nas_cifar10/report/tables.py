@@ -20,6 +20,7 @@ Row: TypeAlias = dict[str, Any]
 _MOST_ROWS = 500  # of the leaderboard
 _MOST_CLASSES = 30  # whose confusion matrix is still a table
 _MOST_PAIRS = 40
+_SHORT_NAME = 3  # letters of a class that stand upright above a cell
 _LAST: Cell = ("", "-Infinity")  # no value: below all others
 _STRONG = 0.55  # depth of colour above which text on it has to be light
 
@@ -121,6 +122,7 @@ def confusion(facts: Facts, album: Album) -> Row | None:
         return None
     names = [plain(name, 24) for name in metrics.per_class]
     table: Row = {"names": names, "pairs": _pairs(metrics, names, album)}
+    table["short"] = max(map(len, names)) <= _SHORT_NAME
     if len(names) <= _MOST_CLASSES:
         table["rows"] = [
             [_cell(count, sum(row), (true, said), names, album) for said, count in enumerate(row)]

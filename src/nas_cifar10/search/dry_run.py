@@ -5,6 +5,7 @@ Writes nothing, and no number of it goes into a study.
 
 import math
 import time
+from collections.abc import Callable
 
 import torch
 
@@ -18,6 +19,8 @@ from nas_cifar10.search.setup import batch_size, price, resolve, training_step
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.search_space import SearchSpace
 from nas_cifar10.training.precision import is_out_of_memory, resolve_device
+
+_STEPS = 3  # timed of each network
 
 
 def dry_run(config: Config, requested_device: str) -> list[tuple[str, str]]:
@@ -79,12 +82,16 @@ def _seconds_an_epoch(
             f"{candidate.architecture}: does not fit into memory in batches of "
             f"{batch_size(config, candidate)}; its trials would fail"
         ) from None
+    taken = min(_timed(step, precision, device) for _ in range(_STEPS))  # the least disturbed
+    return taken * math.ceil(len(data.split.train) / batch_size(config, candidate))
+
+
+def _timed(step: Callable[[str], None], precision: str, device: torch.device) -> float:
     started = time.perf_counter()
     step(precision)
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    taken = time.perf_counter() - started
-    return taken * math.ceil(len(data.split.train) / batch_size(config, candidate))
+    return time.perf_counter() - started
 
 
 def _refused(config: Config, candidate: Candidate, data: DataSet) -> str | None:
@@ -98,5 +105,9 @@ def _span(epochs: float, seconds: list[float]) -> str:
     """Say how long so many epochs take, by the seconds of the extremes that are not refused."""
     if not seconds:
         return "nothing, every candidate is refused"
-    low, high = (epochs * value / 60 for value in (seconds[0], seconds[-1]))
-    return f"between {low:.2g} and {high:.2g} min" if len(seconds) > 1 else f"from {low:.2g} min on"
+    low, high = (_spent(epochs * value) for value in (min(seconds), max(seconds)))
+    return f"between {low} and {high}" if len(seconds) > 1 else f"from {low} on"
+
+
+def _spent(seconds: float) -> str:
+    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{seconds / 60:.2g} min"

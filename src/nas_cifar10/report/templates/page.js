@@ -43,6 +43,8 @@
       await new Promise((next) => setTimeout(next));
       await draw(place);
     }
+    // A chart is read out as one picture with its caption, not as its hundreds of dots.
+    for (const svg of document.querySelectorAll(".plot svg, #js-plotly-tester")) svg.setAttribute("aria-hidden", "true");
     root.dataset.drawn = String(plots.length);
   };
   drawAll();
@@ -85,6 +87,14 @@
     filter();
   }
 
+  // Paper cannot be unfolded.
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("details:not([open])")];
+    for (const each of folded) each.open = true;
+  });
+  addEventListener("afterprint", () => folded.forEach((each) => (each.open = false)));
+
   const panel = document.getElementById("cell");
   const picture = ([column, row, text]) => {
     const [whole, tile, name] = ["span", "span", "span"].map((kind) => document.createElement(kind));
@@ -96,7 +106,7 @@
     tile.style.setProperty("--r", row);
     name.className = "name";
     name.ariaHidden = "true";
-    name.textContent = text;
+    name.textContent = text.replace("> ", ">\u00a0");
     whole.append(tile, name);
     return whole;
   };
