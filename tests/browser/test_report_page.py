@@ -14,7 +14,7 @@ from nas_cifar10.cli import app
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.html import page
 from nas_cifar10.report.write import report
-from nas_cifar10.runs import read_csv, write_csv
+from nas_cifar10.runs import RunFolder, read_csv, read_json, write_csv, write_json
 
 pytestmark = pytest.mark.browser
 
@@ -137,11 +137,10 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(
     seen = []
     for _ in range(300):
         opened.page.keyboard.press("Tab")
-        tag, outline = opened.page.evaluate(
-            "[document.activeElement.tagName, getComputedStyle(document.activeElement).outlineStyle]"
-        )
-        if tag == "BODY":
+        focused = opened.page.locator(":focus")
+        if not focused.count():
             break
+        tag, outline = focused.evaluate("e => [e.tagName, getComputedStyle(e).outlineStyle]")
         assert outline == "solid", tag
         seen.append(tag)
     buttons = opened.page.locator("button").count()
@@ -301,6 +300,18 @@ PAYLOADS = [
 GROUPS = [tuple(PAYLOADS[n : n + 30]) for n in range(0, len(PAYLOADS), 30)]
 
 
+def _told_everywhere(run: RunFolder, names: tuple[str, ...]) -> None:
+    """Let everything else that is free text be payloads too: machine, versions, another run."""
+    found = read_json(run.environment)
+    versions = {names[n % len(names)]: names[-1 - n % len(names)] for n in range(5)}
+    told = {"processor": names[0], "commit": names[1], "started_at": names[2], "versions": versions}
+    write_json(run.environment, found | told)
+    model = read_json(run.retrain.description)
+    start = {"run": names[3], "study": names[4], "trial": 0}
+    model["provenance"] |= {"start": start, "fingerprint": names[5]}
+    write_json(run.retrain.description, model)
+
+
 @pytest.fixture(params=[*GROUPS, tuple(PAYLOADS)], ids=lambda names: str(len(names)))
 def hostile_report(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     names = request.param
@@ -310,6 +321,7 @@ def hostile_report(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     rows = read_csv(run.trials)
     reasons = [row | {"reason": names[n % len(names)]} for n, row in enumerate(rows)]
     write_csv(run.trials, list(rows[0]), reasons)
+    _told_everywhere(run, names)
     run.page.write_text(page(gather(run), {}), encoding="utf-8")
     return run.page
 
