@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -90,11 +91,11 @@ def test_a_lock_that_a_killed_process_left_holds_nothing(tmp_path: Path) -> None
 
 def test_on_a_narrow_terminal_only_the_network_is_cut(run: RunFolder) -> None:
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "COLUMNS": "60", "NO_COLOR": "1", "TERM": "dumb"}
+    environment = {**os.environ, "COLUMNS": "60", "NO_COLOR": "1"}
     words = [str(Path(sys.executable).parent / "nas"), "show", "--run", str(run.root)]
     with subprocess.Popen(words, stdout=theirs, stderr=theirs, env=environment):
         os.close(theirs)
-        seen = read_until(ours, None, seconds=60).decode()
+        seen = re.sub(r"\x1b\[[\d;]*m", "", read_until(ours, None, seconds=60).decode())
     rows = [line.rstrip() for line in seen.splitlines() if line.strip()][-5:]
     assert rows[0].split() == ["trial", "accuracy", "epochs", "parameters", "state", "network"]
     assert {row.split()[0] for row in rows[1:]} == {"0", "1", "2", "3"}
