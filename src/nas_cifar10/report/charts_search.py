@@ -66,9 +66,16 @@ def history(facts: Facts) -> Chart | str:
     caption = f"{captions.num_trials(facts)}; {facts.objective} on validation."
     axes = layout("trial", f"validation {facts.objective}")
     axes["xaxis"] |= {"dtick": 1} if len(facts.trials or ()) <= _MOST_STEPS else {}
+    axes["yaxis"] |= _around([t.objective or 0 for t in measured])
     return Chart(
         "history", "What each trial reached", caption, traces, axes, "optimization_history", 400
     )
+
+
+def _around(values: list[float]) -> dict[str, Any]:
+    """Return an axis around the one height there is, which plotly draws from minus to plus one."""
+    one = values[0]
+    return {} if min(values) < max(values) else {"range": [one - 0.05, one + 0.05]}
 
 
 def _trial_points(facts: Facts, name: str, trials: list[Trial], marker: dict[str, Any]) -> Trace:
