@@ -7,6 +7,7 @@ with real tiny training too.
 import atexit
 import functools
 import hashlib
+import logging
 import os
 import random
 import resource
@@ -38,14 +39,15 @@ from nas_cifar10.interrupts import Interrupted
 from nas_cifar10.networks.build import build
 from nas_cifar10.retrain import prepare, run_retrain
 from nas_cifar10.runs import disk_error, locked
+from nas_cifar10.search import driver
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.search.executors import InProcess, LocalProcesses, Train
-from nas_cifar10.segment import Pictures, Segment, Trained, identity, train_segment
+from nas_cifar10.segment import Pictures, Segment, Trained, identity, merged, train_segment
 from nas_cifar10.study_open import create_study, find_study
 from nas_cifar10.study_ranking import best_of
 from nas_cifar10.training.checkpoint import epochs_in, load_state, packed
 from nas_cifar10.training.memory import give_back_memory
-from nas_cifar10.training.optim import OPTIMIZERS
+from nas_cifar10.training.optim import make_optimizer
 
 Tally: TypeAlias = Callable[..., None]  # see chaos/conftest.py
 
@@ -72,7 +74,7 @@ def made_up(
         scores = Scores(loss=1 - accuracy, accuracy=accuracy, macro_f1=accuracy, auc=None)
         done.append(Epoch(number, scores, scores, 0.0))
     network = build(segment.candidate.architecture, pictures.shape, pictures.num_classes)
-    optimizer = OPTIMIZERS["adam"](network.parameters(), 0.001)
+    optimizer = make_optimizer(network, merged(segment))
     state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
     return Trained(tuple(done), packed(identity(segment), done, **state))
 
@@ -80,8 +82,15 @@ def made_up(
 at_once = functools.partial(made_up, milliseconds=0)
 
 
+def no_checkpoint_is_lost(record: logging.LogRecord) -> bool:
+    """Fail where a trial starts over: what is killed, whenever, leaves its checkpoint whole."""
+    assert "starts over" not in record.msg, record.getMessage()
+    return True
+
+
 def search(folder: Path, config: Config, workers: int = 1, train: Train = train_segment) -> None:
     """Begin a search, or go on with it, as the command line does."""
+    driver.log.addFilter(no_checkpoint_is_lost)
     place = place_in(folder)
     with locked(place.run, place.database.path):
         name = config.name

@@ -13,14 +13,16 @@ import pytest
 import torch
 from PIL import Image
 
-from made_chaos import Tally, counts
-from made_search import timeless
+from made_chaos import Tally, counts, nas, outcome, say_to
+from made_search import place_in, timeless
 from made_tiny import tiny_yaml
+from nas_cifar10 import cli_report
 from nas_cifar10.runs import RunFolder
 
 pytestmark = [
     pytest.mark.chaos,
     pytest.mark.skipif(not Path("/proc").is_dir(), reason="asks Linux which signals are caught"),
+    pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),  # fork: no thread runs
 ]
 
 TINY = tiny_yaml(
@@ -30,6 +32,7 @@ TINY = tiny_yaml(
     retrain="epochs: 4",
 )
 NAS = [sys.executable, "-m", "nas_cifar10"]
+RUN = ("run", "--config", "tiny.yaml", "--run", "out")
 TAKEN: list[float] = []
 
 
@@ -37,7 +40,7 @@ def started(folder: Path, *words: str) -> subprocess.Popen[str]:
     folder.mkdir(exist_ok=True)
     (folder / "tiny.yaml").write_text(TINY)
     return subprocess.Popen(
-        [*NAS, "run", "--config", "tiny.yaml", "--run", "out", *words],
+        [*NAS, *RUN, *words],
         cwd=folder,
         text=True,
         stdout=subprocess.PIPE,
@@ -50,13 +53,29 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, said
 
 
+def resumed(folder: Path, *, afresh: bool) -> tuple[int, str]:
+    """Go on: in a process of its own, or, for a fifth of the time, in one that has all loaded."""
+    if afresh:
+        return ended(started(folder, "--resume"))
+
+    def act() -> None:
+        say_to(folder / "said")
+        nas(folder, *RUN, "--resume")
+
+    code = outcome(act)
+    return code, (folder / "said").read_text()
+
+
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, float]:
     """Return a run that nobody stopped, and how many seconds it took."""
     folder, begun = tmp_path_factory.mktemp("straight"), time.monotonic()
     code, said = ended(started(folder))
     assert code == 0, said
-    return RunFolder(folder / "out"), time.monotonic() - begun
+    seconds = time.monotonic() - begun
+    # What is forked from here need not load what a report takes.
+    cli_report.report(place_in(folder / "out", "tiny"), as_json=False)
+    return RunFolder(folder / "out"), seconds
 
 
 def wait_until_it_listens(process: subprocess.Popen[str]) -> None:
@@ -99,7 +118,7 @@ def test_stopped_at_a_random_instant_it_says_how_to_go_on(
     assert code == 128 + how, said
     assert "Traceback" not in said
     assert re.search(r"^stopped(; nothing is lost\. Go on with:\n  nas run .*)?\n\Z", said, re.M)
-    code, said = ended(started(tmp_path, "--resume"))
+    code, said = resumed(tmp_path, afresh=number % 10 == 0)
     assert code == 0, said
     assert same(RunFolder(tmp_path / "out"), expected)
     tally(
