@@ -289,6 +289,17 @@ def alive(group: int) -> list[int]:
     return found
 
 
+def wall_age(pid: int, born: float) -> float:
+    """Return the seconds since then."""
+    return time.monotonic() - born
+
+
+def processor_age(pid: int, born: float) -> float:
+    """Return the seconds a process has spent on the processor."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, words[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
 def under_fire(
     act: Callable[[], None],
     generator: random.Random,
@@ -300,19 +311,21 @@ def under_fire(
     """Run something until it gets through, and kill it and its workers meanwhile.
 
     Args:
-        driver_lives: Up to so many seconds, drawn for each start; None: it is left alone.
+        driver_lives: Up to so many seconds, drawn for each start; None: it is left alone. A driver
+            without workers lives by the processor's clock: beside much other work it would be
+            stopped before it has done anything, again and again.
     """
-    told = Counts()
+    told, age = Counts(), wall_age if kill_workers else processor_age
     while not told.codes or told.codes[-1] != 0:
         pid = fork(act)
-        limit = float("inf")
+        born, limit = time.monotonic(), float("inf")
         if driver_lives is not None:
-            limit = time.monotonic() + generator.uniform(0, driver_lives)
+            limit = generator.uniform(0, driver_lives)
         for _ in ticks(generator):
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
                 break
-            if time.monotonic() >= limit:
+            if age(pid, born) >= limit:
                 begun = time.monotonic()
                 os.kill(pid, how)
                 told.drivers_killed += 1
