@@ -1,7 +1,10 @@
 """Signals are noted once, asked about between steps, and cut short only what may be cut."""
 
+import importlib
 import signal
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +49,21 @@ def test_a_wait_is_not_begun_once_a_signal_has_come() -> None:
     signal.raise_signal(signal.SIGINT)
     with pytest.raises(Interrupted), interrupts.at_once():
         pytest.fail("it was begun")
+
+
+def test_modules_are_loaded_until_a_signal_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signalled = "import signal\nsignal.raise_signal(signal.SIGINT)\nimport made_second\n"
+    (tmp_path / "made_first.py").write_text(signalled)
+    (tmp_path / "made_second.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    before = list(sys.meta_path)
+    listen()
+    with pytest.raises(Interrupted), interrupts.loading():
+        importlib.import_module("made_first")
+    assert "made_second" not in sys.modules
+    assert sys.meta_path == before
 
 
 def test_a_signal_that_was_ignored_from_the_start_stays_ignored() -> None:

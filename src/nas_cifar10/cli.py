@@ -15,6 +15,7 @@ from typing import Annotated, ParamSpec
 
 import typer
 
+from nas_cifar10 import interrupts
 from nas_cifar10.data.text import harmless, one_line
 from nas_cifar10.errors import ConfigError, NasError
 from nas_cifar10.interrupts import Interrupted
@@ -136,12 +137,14 @@ def _search_or_run(
         config, all_overrides, run_dir, study_db, study, resume=resume
     )
     if dry_run:
-        from nas_cifar10 import cli_train
+        with interrupts.loading():
+            from nas_cifar10 import cli_train
 
         cli_train.rehearse(read, device, verbose - quiet, as_json=as_json)
         return
     with cli_place.held(place, drives=True) as lock:
-        from nas_cifar10 import cli_train
+        with interrupts.loading():
+            from nas_cifar10 import cli_train
 
         request = cli_train.SearchRequest(
             command=str(context.info_name),
@@ -180,7 +183,8 @@ def retrain(
 
     place = cli_place.locate(run_dir, study_db, study)
     with cli_place.held(place, drives=False):
-        from nas_cifar10 import cli_train
+        with interrupts.loading():
+            from nas_cifar10 import cli_train
 
         request = cli_train.RetrainRequest(
             "retrain", place, trial, top_k or 1, tuple(overrides or ()), resume, loudness=0
@@ -197,8 +201,8 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Draw the figures and the page, and sum up what was found."""
-    from nas_cifar10 import cli_place, cli_report
-
+    with interrupts.loading():
+        from nas_cifar10 import cli_place, cli_report
     cli_report.report(cli_place.locate(run_dir, study_db, study), as_json=as_json)
 
 
@@ -247,9 +251,12 @@ def validate(
 @_explained
 def data(config: NeededConfig, overrides: Overrides = None, as_json: Json = False) -> None:
     """Fetch, verify and describe the pictures; train nothing."""
-    from nas_cifar10 import cli_train, config_file
+    from nas_cifar10 import config_file
 
-    cli_train.describe_data(config_file.load(config, overrides or ()), as_json=as_json)
+    checked = config_file.load(config, overrides or ())
+    with interrupts.loading():
+        from nas_cifar10 import cli_train
+    cli_train.describe_data(checked, as_json=as_json)
 
 
 @app.command()
@@ -264,7 +271,8 @@ def predict(
     from nas_cifar10 import cli_place
 
     place = cli_place.locate(run_dir, None, None)
-    from nas_cifar10 import cli_model
+    with interrupts.loading():
+        from nas_cifar10 import cli_model
 
     cli_model.predict(place.run, images, top_k, as_json=as_json)
 
@@ -281,7 +289,8 @@ def export(
     from nas_cifar10 import cli_place
 
     place = cli_place.locate(run_dir, None, None)
-    from nas_cifar10 import cli_model
+    with interrupts.loading():
+        from nas_cifar10 import cli_model
 
     cli_model.export(place.run, form, out, as_json=as_json)
 

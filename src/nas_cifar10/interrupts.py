@@ -6,6 +6,7 @@ is as safe as SIGKILL is.
 """
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -59,6 +60,30 @@ def at_once() -> Iterator[None]:
         yield
     finally:
         _at_once = False
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Give up before any module that is loaded here: torch's take seconds, on a slow disk minutes.
+
+    Between two modules and not within one, where somebody might take what is raised for their own.
+    """
+    check()
+    sys.meta_path.insert(0, _FINDER)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(_FINDER)
+
+
+class _NoFinder:
+    """Is asked for every module before it is loaded, and finds none."""
+
+    def find_spec(self, *_: object) -> None:
+        check()
+
+
+_FINDER = _NoFinder()
 
 
 def _note(number: int, frame: FrameType | None) -> None:
