@@ -1,4 +1,4 @@
-"""Ray nodes for tests: raylets of their own on loopback addresses, each of which can be killed."""
+"""Ray nodes for tests: raylets of their own, each of which can be killed."""
 
 import os
 import signal
@@ -7,11 +7,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from made_network import Network, two_machines
 from made_search import pictures, timeless
 from made_segments import CPU
 from nas_cifar10.config_search import RayConfig
@@ -22,19 +23,16 @@ if TYPE_CHECKING:
 
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 # What nodes and drivers share.
-TOKEN = {
-    "RAY_AUTH_MODE": "token",
-    "RAY_AUTH_TOKEN": "of-the-tests-" * 4,
-}  # what nodes and drivers share
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "of-the-tests-" * 4}
 
 
 class Node:
     """One raylet, with one CPU, in a process group of its own."""
 
-    def __init__(self, *words: str) -> None:
+    def __init__(self, *words: str, before: Sequence[str] = ()) -> None:
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1"]
         self._process = subprocess.Popen(
-            [*command, "--disable-usage-stats", *words],
+            [*before, *command, "--disable-usage-stats", *words],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env=os.environ | _QUIET | TOKEN,
@@ -50,21 +48,23 @@ class Node:
 class Nodes:
     """A head that stays, and a second node that comes and goes."""
 
-    def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
+    def __init__(self, folder: Path, network: Network) -> None:
+        self.network = network
+        with socket.create_server((network.here, 0)) as free:
             port = int(free.getsockname()[1])
-        self.address = f"127.0.0.1:{port}"
+        self.address = f"{network.here}:{port}"
         own = ("--include-dashboard=false", f"--temp-dir={folder}")
-        self._head = Node("--head", f"--port={port}", "--node-ip-address=127.0.0.1", *own)
-        _wait_for(port)
+        self._head = Node("--head", f"--port={port}", f"--node-ip-address={network.here}", *own)
+        _wait_for(network.here, port)
         self._joins = 0
         self.join()
 
     def join(self) -> None:
         """Start the second node, as another machine would."""
         self._joins += 1  # a new address each time: nobody waits for the old one
-        place = f"--node-ip-address=127.0.0.{1 + self._joins % 200 + 1}"
-        self._second = Node(f"--address={self.address}", place)
+        address, before = self.network.there(self._joins)
+        place = f"--node-ip-address={address}"
+        self._second = Node(f"--address={self.address}", place, before=before)
 
     def lose(self) -> None:
         """Kill the second node."""
@@ -76,11 +76,11 @@ class Nodes:
         self._head.kill()
 
 
-def _wait_for(port: int) -> None:
+def _wait_for(host: str, port: int) -> None:
     end = time.monotonic() + 60
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
+            socket.create_connection((host, port), 1).close()
             return
         except OSError:
             assert time.monotonic() < end, "the head of the cluster did not start"
@@ -90,8 +90,11 @@ def _wait_for(port: int) -> None:
 @contextmanager
 def running_nodes() -> Iterator[Nodes]:
     """Yield two nodes; their sockets need a short path."""
-    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
-        nodes = Nodes(Path(folder))
+    with (
+        two_machines() as network,
+        tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder,
+    ):
+        nodes = Nodes(Path(folder), network)
         try:
             yield nodes
         finally:
