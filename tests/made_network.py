@@ -32,7 +32,13 @@ class Network:
             return address, []
         _ip("-n", self.other, "address", "flush", "dev", "eth0")
         _ip("-n", self.other, "address", "add", f"{address}/24", "dev", "eth0")
+        _ip("-n", self.other, "link", "set", "eth0", "up")
         return address, ["nsenter", f"--net=/run/netns/{self.other}"]
+
+    def cut(self) -> None:
+        """Let the other machine say nothing more, not even that its connections end."""
+        if self.other is not None:
+            _ip("-n", self.other, "link", "set", "eth0", "down")
 
 
 @contextmanager
@@ -40,10 +46,7 @@ def two_machines() -> Iterator[Network]:
     """Make both, with names and addresses that are this process's own; needs root on Linux."""
     number = os.getpid()
     name, prefix = f"nas{number}", f"10.{200 + number // 250 % 50}.{number % 250}."
-    if (
-        not shutil.which("ip")
-        or subprocess.run(["ip", "netns", "add", name], check=False).returncode
-    ):
+    if not shutil.which("ip") or not _ip_can("netns", "add", name):
         yield Network("127.0.0.", None)
         return
     try:
@@ -57,7 +60,11 @@ def two_machines() -> Iterator[Network]:
         yield Network(prefix, name)
     finally:
         _ip("netns", "delete", name)
-        subprocess.run(["ip", "link", "delete", name], check=False)
+        _ip_can("link", "delete", name)
+
+
+def _ip_can(*words: str) -> bool:
+    return subprocess.run(["ip", *words], check=False, capture_output=True).returncode == 0
 
 
 def _ip(*words: str) -> None:

@@ -22,8 +22,14 @@ if TYPE_CHECKING:
     from nas_cifar10.search import ray_cluster
 
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-# What nodes and drivers share.
-TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "of-the-tests-" * 4}
+# What nodes and drivers share: a token, and how soon a machine that says nothing is given up.
+SHARED = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": "of-the-tests-" * 4,
+    "RAY_grpc_client_keepalive_time_ms": "5000",
+    "RAY_grpc_client_keepalive_timeout_ms": "5000",
+    "RAY_worker_niceness": "0",
+}
 
 
 class Node:
@@ -35,7 +41,7 @@ class Node:
             [*before, *command, "--disable-usage-stats", *words],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env=os.environ | _QUIET | TOKEN,
+            env=os.environ | _QUIET | SHARED,
             start_new_session=True,
         )
 
@@ -66,8 +72,10 @@ class Nodes:
         place = f"--node-ip-address={address}"
         self._second = Node(f"--address={self.address}", place, before=before)
 
-    def lose(self) -> None:
-        """Kill the second node."""
+    def lose(self, *, silently: bool) -> None:
+        """Kill the second node, or let it vanish as a machine without power does."""
+        if silently:
+            self.network.cut()
         self._second.kill()
 
     def end(self) -> None:
