@@ -1,17 +1,19 @@
 """Whatever happens to the server, its connections and the driver: the study is the straight one."""
 
 import functools
+import logging
 import os
 import random
 import signal
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from made_chaos import CPU, Tally, counts, fork, made_up, under_fire
-from made_postgres import Server
+from made_postgres import PASSWORD, QUOTED, Server
 from made_search import pictures, place_in, table, timeless
 from made_study import made_config, made_facts, made_study, no_waiting
 from nas_cifar10.config import Config
@@ -29,12 +31,24 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def told_nowhere(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+    """Look for the password in all that drivers say and write."""
+    yield
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    said = "".join(capfd.readouterr()).encode()
+    assert not any(
+        secret.encode() in text for secret in (PASSWORD, QUOTED) for text in (said, *written)
+    )
+
+
 def config_of(trials: int) -> Config:
     return made_config(f"search.trials={trials}", "training.epochs=4")
 
 
 def drive(url: str, folder: Path, config: Config, milliseconds: float) -> None:
     """Begin a search on a server, or go on with it, as the command line does."""
+    logging.basicConfig(stream=sys.stderr, force=True)
     database, name = Database.parse(url), config.name
     with StudyLock(database, name) as lock:
         study = find_study(database, name)
