@@ -33,8 +33,8 @@ os.environ.setdefault("RAY_AUTH_MODE", "token")
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # no remark on it
 # A machine that vanished says no more, not even that it is gone: without these, seven minutes pass
-# until what it was at is given up. Every node allows to be asked once a minute.
-os.environ.setdefault("RAY_grpc_client_keepalive_time_ms", "60000")
+# until what it was at is given up. Nodes allow to be asked once a minute, not more often.
+os.environ.setdefault("RAY_grpc_client_keepalive_time_ms", "70000")
 os.environ.setdefault("RAY_grpc_client_keepalive_timeout_ms", "20000")
 os.environ.setdefault("RAY_worker_niceness", "0")  # of our own cluster: as local workers are
 
