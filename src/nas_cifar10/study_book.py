@@ -27,6 +27,7 @@ class Book:
         self.study = study
         self.storage = storage
         self.study_id = storage.get_study_id_from_name(study.study_name)
+        self._ids: dict[int, int] = {}  # a trial keeps its own, and each question is a transaction
 
     def add(
         self,
@@ -74,7 +75,10 @@ class Book:
         return self.storage.get_trial(self._id(number))
 
     def _id(self, number: int) -> int:
-        return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
+        if number not in self._ids:
+            found = self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
+            self._ids[number] = found
+        return self._ids[number]
 
 
 def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:

@@ -5,6 +5,7 @@ that is alive trains to its next decision; decisions are taken in trial order; a
 cohort is done. Nothing depends on a clock or on which trial was faster.
 """
 
+import heapq
 import logging
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -28,13 +29,14 @@ from nas_cifar10.segment import (
     Segment,
     epochs_before,
 )
-from nas_cifar10.space.candidate import Architecture
+from nas_cifar10.space.candidate import Architecture, Candidate
 from nas_cifar10.study import Study
 from nas_cifar10.study_rows import Clock, Trial
 
 log = logging.getLogger(__name__)
 
 _VIEWS_EVERY_SECONDS = 5.0
+_VIEWS_PAUSE = 20  # times as long as writing them took: they grow with the study
 _UNMEASURED = ("failed", "repeated", "infeasible")
 
 
@@ -54,16 +56,18 @@ def run_search(study: Study, run: RunFolder, executor: Executor) -> Generator[Tr
     driver = _Driver(study, run, executor, seconds)
 
     def record(stopped: str | None, *, final: bool) -> float:
-        study.clock = Clock(seconds(), stopped)
+        """Write the views, and return when to do so next."""
+        begun = seconds()
+        study.clock = Clock(begun, stopped)
         views.write(study, driver.trials, run, final=final)
-        return seconds()
+        return seconds() + max(_VIEWS_EVERY_SECONDS, _VIEWS_PAUSE * (seconds() - begun))
 
-    recorded, finished = -_VIEWS_EVERY_SECONDS, False
+    due, finished = 0.0, False
     try:
         for trial in driver.steps():
             yield trial
-            if seconds() > recorded + _VIEWS_EVERY_SECONDS and not study.is_behind:
-                recorded = record(None, final=False)
+            if seconds() > due and not study.is_behind:
+                due = record(None, final=False)
         time_best(study, driver.trials)
         finished = True
     finally:
@@ -79,6 +83,9 @@ class _Driver:
         self.config = study.config
         self.limits = study.config.search.constraints
         self.trials = study.trials()
+        self.numbers: dict[Candidate, list[int]] = {}
+        for trial in self.trials:
+            self.numbers.setdefault(trial.candidate, []).append(trial.number)
         self.reports = {t.number: [self._objective(e) for e in t.epochs] for t in self.trials}
         self.schedule = make_schedule(self.config, self._minimised)
 
@@ -120,13 +127,14 @@ class _Driver:
         architecture = proposal.candidate.architecture
         data = self.study.facts.data
         price = cost(architecture, tuple(data["shape"]), len(data["class_names"]))
-        same = [t.number for t in self.trials if t.candidate == proposal.candidate]
+        same = self.numbers.setdefault(proposal.candidate, [])
         measured = [n for n in same if self.trials[n].state not in _UNMEASURED]
         original = next((n for n in measured if self.trials[n].repeats is None), None)
         costs = self._costs(architecture, price.parameters, price.macs)
         over, latency = excess(self.limits, costs), costs.get("latency_ms")
         trial = self.study.add(proposal, price, original, over, latency)
         self.trials.append(trial)
+        same.append(trial.number)
         return trial
 
     def _refuse(self) -> Iterator[Trial]:
@@ -210,14 +218,14 @@ class _Driver:
         The trial with the most work left goes first, so that workers end a round together.
         """
         starts = {number: self._resume_point(number) for number in goals}
-        waiting = {n: start for n, start in starts.items() if self._work_left(n, goals[n])[0]}
+        waiting = [self._turn(n, goal) for n, goal in goals.items() if self._epochs(n) < goal]
+        heapq.heapify(waiting)
         num_running = 0
         while waiting or num_running:
             while waiting and self.executor.free:
-                number = max(waiting, key=lambda n: self._work_left(n, goals[n]))
-                start = waiting.pop(number)
-                segment = self._segment(self.trials[number], len(self.trials[number].epochs) + 1)
-                self.executor.submit(segment, start)
+                _, number = heapq.heappop(waiting)
+                segment = self._segment(self.trials[number], self._epochs(number) + 1)
+                self.executor.submit(segment, starts.pop(number))
                 num_running += 1
             interrupts.check()
             number, result = self.executor.result()
@@ -230,16 +238,20 @@ class _Driver:
             trial = self.study.set_epochs(self.trials[number], result.epochs)
             self._keep(trial)
             if len(trial.epochs) < goals[number]:
-                waiting[number] = result.checkpoint
+                starts[number] = result.checkpoint
+                heapq.heappush(waiting, self._turn(number, goals[number]))
             yield trial
 
     def _keep(self, trial: Trial) -> None:
         self.trials[trial.number] = trial
         self.reports[trial.number] = [self._objective(epoch) for epoch in trial.epochs]
 
-    def _work_left(self, number: int, goal: int) -> tuple[int, int]:
-        trial = self.trials[number]
-        return trial.macs * (goal - len(trial.epochs)), -number
+    def _turn(self, number: int, goal: int) -> tuple[int, int]:
+        """Return what stands the lower, the sooner it is a trial's turn."""
+        return -self.trials[number].macs * (goal - self._epochs(number)), number
+
+    def _epochs(self, number: int) -> int:
+        return len(self.trials[number].epochs)
 
     def _segment(self, trial: Trial, stop: int) -> Segment:
         precision = self.study.facts.resolved["precision"]

@@ -7,7 +7,7 @@ fingerprint never change when blocks learn something new.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from nas_cifar10.config_candidate import CandidateConfig
@@ -129,6 +129,5 @@ class Candidate:
 
 
 def _written(block: Block) -> dict[str, Any]:
-    values = asdict(block)
-    kept = (key for key in values if key == "kind" or values[key] != PLAIN.get(key))
-    return {key: values[key] for key in kept}
+    values = ((key, getattr(block, key)) for key in BLOCK_KEYS)
+    return {key: v for key, v in values if key == "kind" or v != PLAIN.get(key)}
