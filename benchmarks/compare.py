@@ -3,6 +3,12 @@
     python benchmarks/compare.py --pairs 3                         all of CIFAR-10 (JPEG)
     python benchmarks/compare.py --pairs 5 --limit 12000 --validation 4000
 
+What a Ray cluster costs on one machine, against local processes: its seconds over theirs.
+
+    two=hyperband,search.workers=2,training.threads=1,training.precision=fp32
+    python benchmarks/compare.py --pairs 5 --limit 8000 --validation 800 \\
+        --contestants $two,search.executor=ray $two --out FILE
+
 Each turn runs every contestant once with the same seed; the clock runs from the start of the
 process to its end. Ratios are taken within a turn, since a shared machine changes its pace.
 """

@@ -13,6 +13,17 @@ from nas_cifar10 import environment
 from nas_cifar10.training.precision import num_cores, processor
 
 
+def core_waits() -> float:
+    """Return for how many seconds in all this thread was ready to run and other work had its core.
+
+    Linux counts them. What passed less these is the time on a core to itself, disk included.
+    """
+    return int(os.pread(_SCHEDULER, 100, 0).split()[1]) / 1e9
+
+
+_SCHEDULER = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+
+
 def describe_machine() -> dict[str, Any]:
     """Return date, processor, memory and versions."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

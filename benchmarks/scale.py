@@ -12,7 +12,8 @@ The clock is that of a discrete-event simulation. While the driver computes or w
 the clock runs on by the real time that takes; when nothing is left for it to do, the clock jumps to
 the moment when the next worker is done. So 1,000 workers with segments of 30 s are measured in
 minutes, and the driver's speed counts in full: while it is slow, workers that are done stay idle.
-What is left out: carrying checkpoints between driver and workers.
+What is left out: carrying checkpoints between driver and workers, and the time that the driver was
+ready to run while other work on this machine had its core.
 
 Workers are idle for two reasons, told apart: a cohort ends when its last trial does (`at_best`, the
 utilisation that the same segments would have with a driver that takes no time), and the driver.
@@ -34,7 +35,7 @@ from typing import Any
 from unittest.mock import patch
 
 from driver_cost import made_epochs
-from measuring import describe_machine, spread, write_result
+from measuring import core_waits, describe_machine, spread, write_result
 from nas_cifar10 import config_file
 from nas_cifar10.config import Config
 from nas_cifar10.database import Database
@@ -60,12 +61,12 @@ class Clock:
 
     def __init__(self) -> None:
         """Start at 0."""
-        self._skipped = -time.perf_counter()
+        self._skipped = core_waits() - time.perf_counter()
         self.waited = 0.0
 
     def now(self) -> float:
-        """Return seconds; it runs on while the driver works."""
-        return time.perf_counter() + self._skipped
+        """Return seconds; it runs on while the driver works, on a core to itself."""
+        return time.perf_counter() - core_waits() + self._skipped
 
     def stop(self) -> tuple[float, float]:
         """Remember a moment, from which on no work is the driver's."""
@@ -271,7 +272,7 @@ def searched(workers: int, given: argparse.Namespace) -> Config:
         f"search.trials={given.cohorts * cohort}",
         f"search.cohort={cohort}",
         "search.schedule.name=none",
-        "training.epochs=5",
+        f"training.epochs={given.epochs}",
     ]
     return config_file.load(Path("configs/default.yaml"), overrides)
 
@@ -282,6 +283,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 10, 100, 1000])
     parser.add_argument("--cohort", type=int, default=4, help="trials a worker in a cohort")
     parser.add_argument("--cohorts", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=5, help="segments a trial")
     parser.add_argument("--seconds", type=float, default=30.0, help="a segment's mean")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--note", default="", help="kept with the result")
@@ -295,7 +297,8 @@ def main() -> None:
         print("  ".join(f"{name} {value}" for name, value in rows[-1].items()), flush=True)
     command = (
         f"benchmarks/scale.py --workers {' '.join(map(str, given.workers))} --cohort {given.cohort}"
-        f" --cohorts {given.cohorts} --seconds {given.seconds:g} --repeats {given.repeats}"
+        f" --cohorts {given.cohorts} --epochs {given.epochs} --seconds {given.seconds:g}"
+        f" --repeats {given.repeats}"
     )
     result = {"command": command, "note": given.note, "rows": rows, **describe_machine()}
     write_result(given.out, result)
