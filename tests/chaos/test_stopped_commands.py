@@ -16,7 +16,7 @@ from PIL import Image
 from made_chaos import Tally, counts, nas, outcome, say_to
 from made_search import timeless
 from made_tiny import tiny_yaml
-from nas_cifar10 import cli_report
+from nas_cifar10.report import write
 from nas_cifar10.report.gather import gather
 from nas_cifar10.runs import RunFolder
 
@@ -65,7 +65,7 @@ def resumed(folder: Path, *, afresh: bool) -> tuple[int, str]:
     def act() -> None:
         say_to(folder / "said")
         patch = pytest.MonkeyPatch()  # its end undoes it: the process's
-        patch.setattr(cli_report, "write_report", lambda run: (gather(run), {}))
+        patch.setattr(write, "report", lambda run: (gather(run), {}))
         nas(folder, *RUN, "--resume")
 
     code = outcome(act)
