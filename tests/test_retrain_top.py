@@ -87,7 +87,7 @@ def test_page_and_table_show_them_and_say_what_chose(done: RunFolder) -> None:
     assert nas("report", "--run", done.root).exit_code == 0
     rows = read_json(done.retrain.top)["trials"]
     text = done.page.read_text(encoding="utf-8")
-    body = text[text.index('<table id="top">') :].partition("</table>")[0]
+    body = text[text.index('<table id="top"') :].partition("</table>")[0]
     assert re.findall(r'<th scope="row">(\d+)</th>', body) == [str(row["trial"]) for row in rows]
     for row in rows:
         assert f"<td>{100 * row['accuracy']:.1f} %</td>" in body
