@@ -77,6 +77,7 @@ class InProcess(AbstractContextManager["InProcess"]):
     ) -> None:
         """Take this many CPU threads for all that this process computes from now on."""
         keep_freed_memory()
+        give_back_memory()  # what was read and probed here is not needed here any more
         torch.set_num_threads(threads)
         self._train = train or train_segment
         self._pictures = pictures.to(device)
@@ -103,6 +104,7 @@ class InProcess(AbstractContextManager["InProcess"]):
             return segment.trial, self._train(segment, self._pictures, checkpoint)
         finally:
             self._tasks.popleft()
+            give_back_memory()  # the next segment is of another network, of other sizes
 
     def __exit__(self, *error: object) -> None:
         """Leave nothing behind: there is nothing."""
