@@ -278,7 +278,7 @@ class Study:
             self._report(twin, trial.number, trial.epochs)
             twin.study.tell(trial.number, values, state=_STATES[as_state])
         crash_point("trial.told")
-        return row(stored.trial(trial.number))
+        return replace(trial, state=state, reason=reason)  # shares what was read before
 
     @_explained
     def importances(self) -> dict[str, float]:
