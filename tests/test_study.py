@@ -24,7 +24,7 @@ from made_study import (
 )
 from nas_cifar10.space.cost import Cost
 from nas_cifar10.study import SAMPLERS
-from nas_cifar10.study_rows import Clock
+from nas_cifar10.study_rows import Clock, State
 
 BASELINE = (
     "search.baseline={architecture: {blocks: [{channels: 8, kernel_size: 5}]},"
@@ -63,7 +63,7 @@ def test_a_trial_comes_back_as_it_was_put_in(path: Path) -> None:
     ],
 )
 def test_an_outcome_comes_back_with_its_reason(
-    path: Path, state: str, as_state: str, reason: str
+    path: Path, state: State, as_state: State, reason: str
 ) -> None:
     study = made_study(path, made_config())
     study.end(ask(study), state, reason, as_state, None)

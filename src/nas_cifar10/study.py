@@ -30,7 +30,7 @@ from nas_cifar10.space.cost import Cost
 from nas_cifar10.space.search_space import SearchSpace, Value
 from nas_cifar10.study_book import Book, by_score, check_stored, distributions, row
 from nas_cifar10.study_patience import Patience
-from nas_cifar10.study_rows import Clock, Facts, Proposal, Trial, WholeLatency
+from nas_cifar10.study_rows import Clock, Facts, Proposal, State, Trial, WholeLatency
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -104,6 +104,7 @@ class Study:
             if len(stored.directions) != 1 + len(self.config.search.costs):
                 raise ValueError("it has not one direction a goal")
         self.space = SearchSpace.from_config(self.config.space)
+        self._drawn_from = distributions(self.space)  # once: every trial refers to them
 
     def drive(self, lock: StudyLock | None) -> None:
         """Wait for a server that goes away, from now on, and stop where another driver came.
@@ -178,9 +179,8 @@ class Study:
         """Return every trial, by number."""
         with self.database.read_as_ours(self.name):
             stored = self._stored.study.get_trials(deepcopy=False)
-            drawn_from = distributions(self.space)
             for number, frozen in enumerate(stored):
-                check_stored(number, frozen, drawn_from)
+                check_stored(number, frozen, self._drawn_from)
             rows = [row(frozen) for frozen in stored]
             for each in rows:
                 each.check(self.config.search.costs)
@@ -226,7 +226,7 @@ class Study:
         crash_point("trial.drawn")
         # Or else it was stored, and only the answer to that was lost.
         if not self._stored.has(proposal.number):
-            self._stored.add(self.space, proposal.values, attributes, excess)
+            self._stored.add(self._drawn_from, proposal.values, attributes, excess)
         crash_point("trial.stored")
         if excess:
             self._mirror().constrain(proposal.number, excess)
@@ -257,7 +257,7 @@ class Study:
 
     @_explained
     def end(
-        self, trial: Trial, state: str, reason: str, as_state: str, value: float | None
+        self, trial: Trial, state: State, reason: str, as_state: str, value: float | None
     ) -> Trial:
         """Tell the study how a trial ended.
 
@@ -303,14 +303,14 @@ class Study:
             book.report(number, epochs, self.config.search.score)
 
     def _fixed(self, number: int, kind: str, values: dict[str, Value]) -> Proposal:
-        self._mirror().add(self.space, values, {})
+        self._mirror().add(self._drawn_from, values, {})
         return Proposal(number, kind, values, self.space.candidate(values))
 
     def _sampled(self, number: int) -> Proposal:
         settings, twin = self.config.search.sampler, self._mirror()
         words = np.random.SeedSequence([self.config.seed, number]).generate_state(1)
         twin.study.sampler = SAMPLERS[settings.name](settings, int(words[0]))
-        trial = twin.study.ask(distributions(self.space))
+        trial = twin.study.ask(self._drawn_from)
         assert trial.number == number
         kind = "model_based" if trial.relative_params else "random"
         return Proposal(number, kind, trial.params, self.space.candidate(trial.params))

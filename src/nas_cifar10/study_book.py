@@ -31,7 +31,7 @@ class Book:
 
     def add(
         self,
-        space: SearchSpace,
+        drawn_from: dict[str, BaseDistribution],
         values: Mapping[str, Value],
         attributes: dict[str, Any],
         excess: Mapping[str, float] | None = None,
@@ -40,7 +40,7 @@ class Book:
         trial = create_trial(
             state=TrialState.RUNNING,
             params=dict(values),
-            distributions=distributions(space),
+            distributions=drawn_from,
             user_attrs=attributes,
             constraints=dict(excess) if excess else None,
         )

@@ -31,7 +31,7 @@ from nas_cifar10.segment import (
 )
 from nas_cifar10.space.candidate import Architecture, Candidate
 from nas_cifar10.study import Study
-from nas_cifar10.study_rows import Clock, Trial
+from nas_cifar10.study_rows import Clock, State, Trial
 
 log = logging.getLogger(__name__)
 
@@ -194,7 +194,7 @@ class _Driver:
         return float(getattr(epoch.measured, self.config.search.score))
 
     def _end(
-        self, trial: Trial, state: str, reason: str, value: float | None, as_state: str = ""
+        self, trial: Trial, state: State, reason: str, value: float | None, as_state: str = ""
     ) -> Trial:
         ended = self.study.end(trial, state, reason, as_state or state, value)
         self.trials[trial.number] = ended
