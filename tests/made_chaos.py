@@ -312,18 +312,15 @@ def under_fire(
 
     Args:
         driver_lives: Up to so many seconds, drawn for each start; None: it is left alone. A driver
-            without workers lives by the processor's clock, and the longest life grows by a
-            twentieth each start: or else it might be stopped before it has done anything, again
-            and again, where a start takes long.
+            without workers lives by the processor's clock: beside much other work it would be
+            stopped before it has done anything, again and again.
     """
     told, age = Counts(), wall_age if kill_workers else processor_age
-    give_back_memory()  # or else each driver would begin with giving back what it was born with
     while not told.codes or told.codes[-1] != 0:
         pid = fork(act)
         born, limit = time.monotonic(), float("inf")
         if driver_lives is not None:
-            longest = driver_lives * (1 + len(told.codes) / 20)
-            limit = generator.uniform(0, longest)
+            limit = generator.uniform(0, driver_lives)
         for _ in ticks(generator):
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:

@@ -66,9 +66,9 @@ def test_an_outcome_comes_back_with_its_reason(
     path: Path, state: State, as_state: State, reason: str
 ) -> None:
     study = made_study(path, made_config())
-    study.end(ask(study), state, reason, as_state, None)
-    (found,) = reopened(study).trials()
-    assert (found.state, found.reason) == (state, reason)
+    ended = study.end(ask(study), state, reason, as_state, None)
+    assert (ended.state, ended.reason) == (state, reason)
+    assert reopened(study).trials() == [ended]
 
 
 def test_facts_and_clock_survive(path: Path) -> None:

@@ -1,6 +1,7 @@
 """Executors: whoever trains, the result is the same; a worker that dies costs a segment."""
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -179,3 +180,35 @@ def test_workers_end_with_their_driver(tmp_path: Path, how: signal.Signals) -> N
         driver.send_signal(how)
         driver.wait(timeout=30)
         wait_until(lambda: not any(runs(pid) for pid in pids))
+
+
+GIVEN_BACK = """
+import os
+from pathlib import Path
+import torch
+from made_search import pictures
+from made_segments import CPU, segment
+from nas_cifar10.search.executors import InProcess
+from nas_cifar10.segment import Failed
+
+def resident():
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+def takes_200_mb(*_):
+    torch.ones(50_000_000)
+    return Failed("made up", ())
+
+executor = InProcess(pictures(), 1, CPU, takes_200_mb)
+before = resident()
+executor.submit(segment(0), None)
+executor.result()
+assert resident() - before < 50
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to")
+def test_one_process_gives_back_what_a_segment_took() -> None:
+    here = Path(__file__).parent
+    environment = os.environ | {"PYTHONPATH": f"{here.parent}:{here}"}
+    subprocess.run([sys.executable, "-c", GIVEN_BACK], check=True, env=environment)
