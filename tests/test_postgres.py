@@ -76,9 +76,10 @@ def test_a_commit_whose_answer_was_lost_is_not_made_twice(
             study.drive(lock)
             proxy.share = 0.1
             search(study, tmp_path / "server")
+            proxy.share = 0
         assert proxy.lost >= 5
-    is_that_of_a_file(study, tmp_path / "server", tmp_path / "file")
-    assert study.clock.stopped is None
+        is_that_of_a_file(study, tmp_path / "server", tmp_path / "file")
+        assert study.clock.stopped is None
 
 
 def test_training_goes_on_while_the_server_is_away(server: Server, tmp_path: Path) -> None:
