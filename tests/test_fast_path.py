@@ -102,3 +102,45 @@ assert resident() - before < 50, "given back"
 def test_freed_memory_is_kept_and_given_back() -> None:
     """In a process of its own: what other tests have freed would hide what is asked for here."""
     subprocess.run([sys.executable, "-c", KEEP_AND_GIVE_BACK], check=True)
+
+
+TRAIN_AND_WATCH = """
+import os
+from pathlib import Path
+import torch
+from nas_cifar10.networks.build import build
+from nas_cifar10.space.candidate import Architecture, Block
+from nas_cifar10.training.average import Average
+from nas_cifar10.training.engine import Recipe, train_epochs
+from nas_cifar10.training.memory import keep_freed_memory
+from nas_cifar10.training.optim import OPTIMIZERS
+
+def resident():
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+def batches(epoch):
+    for step in range(20):
+        if step == 5:
+            watched.append(resident())
+        images = torch.zeros(128, 3, 32, 32).to(memory_format=torch.channels_last)
+        yield images, torch.zeros(128, dtype=torch.int64)
+    watched.append(resident())
+
+torch.set_num_threads(1)
+keep_freed_memory()
+watched = []
+blocks = Block("conv", 64, 5), Block("conv", 64, 3), Block("conv", 64, 5)
+network = build(Architecture(blocks), (3, 32, 32), 10)
+network.to(memory_format=torch.channels_last)
+adam = OPTIMIZERS["adam"](network.parameters(), 0.001)
+recipe = Recipe(average=Average(network, 0.99))
+list(train_epochs(network, adam, batches, (1,), lambda epoch: epoch, "fp32", recipe))
+assert watched[1] - watched[0] < 50, watched
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to")
+def test_no_step_of_an_epoch_needs_more_memory_than_the_one_before() -> None:
+    """What a step leaves behind must not lie between the large tensors that it frees."""
+    subprocess.run([sys.executable, "-c", TRAIN_AND_WATCH], check=True)
