@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 EXTRA = ("onnx", "onnxruntime", "onnxscript")
 MISSING = not all(importlib.util.find_spec(name) for name in EXTRA)
 NEEDED = pytest.mark.skipif(MISSING, reason="the extra [export] is not installed")
-FORMS = [pytest.param("onnx", marks=NEEDED), "pt2"]
+FORMS = [pytest.param("onnx", marks=NEEDED), pytest.param("pt2", marks=pytest.mark.slow)]
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +109,7 @@ def test_onnx_describes_itself(tmp_path: Path) -> None:
         assert np.abs(answer - probabilities(model.network, part)).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_pt2_describes_itself(tmp_path: Path) -> None:
     model, path = made_model(), tmp_path / "model.pt2"
     export_model(model, "pt2", path, made_part())
@@ -190,6 +191,7 @@ def test_the_command_writes_beside_the_model_and_says_what_was_checked(
     assert result.stdout.endswith(f"model in {path}\n")
 
 
+@pytest.mark.slow
 def test_out_names_another_place(digits: RunFolder, tmp_path: Path) -> None:
     path = tmp_path / "new" / "m.pt2"
     words = ("--run", digits.root, "--format", "pt2", "--out", path, "--json")
@@ -201,6 +203,7 @@ def test_out_names_another_place(digits: RunFolder, tmp_path: Path) -> None:
     assert "cannot be written" in message
 
 
+@pytest.mark.slow
 def test_another_retrain_takes_the_exported_files_away(tmp_path: Path) -> None:
     run = trained_run(tmp_path)
     assert nas("export", "--run", run.root, "--format", "pt2").exit_code == 0
@@ -209,6 +212,7 @@ def test_another_retrain_takes_the_exported_files_away(tmp_path: Path) -> None:
     assert not run.retrain.pt2.exists()
 
 
+@pytest.mark.slow
 def test_an_unread_test_set_stays_unread(tmp_path: Path) -> None:
     settings = ("retrain.monitor=validation", "retrain.test=false")
     run = trained_run(tmp_path, *settings)
