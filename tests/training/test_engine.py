@@ -1,5 +1,6 @@
 """The one epoch loop against a plain one, and what it leaves alone."""
 
+import gc
 import math
 from collections.abc import Iterator
 
@@ -190,3 +191,24 @@ def test_bf16_computes_in_bf16_and_answers_in_fp32() -> None:
     assert bf16.logits.dtype == torch.float32
     assert not torch.equal(fp32.logits, bf16.logits)
     assert torch.allclose(fp32.logits, bf16.logits, atol=0.05)
+
+
+def test_no_tensor_of_a_step_outlives_it() -> None:
+    """Small ones would lie between the large ones that a step frees, and memory would grow."""
+    alive: list[int] = []
+
+    def watched(epoch: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        for batch in in_order(epoch, size=1):
+            yield batch
+            alive.append(sum(issubclass(type(each), Tensor) for each in gc.get_objects()))
+
+    learns = network()
+    adam = OPTIMIZERS["adam"](learns.parameters(), 0.01)
+    gc.collect()  # of what other tests have left, nothing is to go while it is counted
+    list(train_epochs(learns, adam, watched, (1,), lambda epoch: epoch, "fp32"))
+    assert len(alive) == 20
+    assert alive[-1] <= alive[5]
+    alive.clear()
+    evaluate(learns, watched(), "fp32")
+    assert len(alive) == 20
+    assert alive[-1] <= alive[5]
