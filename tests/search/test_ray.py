@@ -1,5 +1,6 @@
 """A Ray cluster as executor: what it loses is run again, and what it cannot do is said."""
 
+import contextlib
 import itertools
 import os
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
 import pytest
@@ -104,6 +106,51 @@ def test_a_node_with_other_versions_is_refused(tasks: ray_cluster.RayTasks) -> N
     tasks.submit(segment(0), None)
     with pytest.raises(StateError, match="install the same there, or numbers differ"):
         tasks.result()
+
+
+def processes() -> set[int]:
+    """Return this process and all that were started by it, or by those."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has just ended
+            words = path.read_text().rpartition(")")[2].split()
+            parents[int(path.parent.name)] = int(words[1])
+    found = {os.getpid()}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+def listening(pids: set[int]) -> set[IPv4Address | IPv6Address]:
+    """Return the addresses at which any of these can be reached over TCP."""
+    sockets = set()
+    for pid in pids:
+        for path in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                sockets.add(str(path.readlink()).removeprefix("socket:[").removesuffix("]"))
+    found = set()
+    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        for _, local, _, state, *words in map(str.split, table.read_text().splitlines()[1:]):
+            if state == "0A" and words[5] in sockets:
+                found.add(address_of(local.partition(":")[0]))
+    return found
+
+
+def address_of(digits: str) -> IPv4Address | IPv6Address:
+    """Read an address as Linux writes it, in words of this machine's byte order."""
+    words = [int(digits[at : at + 8], 16) for at in range(0, len(digits), 8)]
+    address = ip_address(b"".join(word.to_bytes(4, sys.byteorder) for word in words))
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def test_a_cluster_of_its_own_is_reached_from_here_alone(tasks: ray_cluster.RayTasks) -> None:
+    tasks.submit(segment(0), None)
+    tasks.result()  # so that a worker is there too
+    pids = processes()
+    assert len(pids) > 3
+    found = listening(pids)
+    assert found
+    assert all(address.is_loopback for address in found), found
 
 
 def test_signals_are_still_ours(tasks: ray_cluster.RayTasks) -> None:

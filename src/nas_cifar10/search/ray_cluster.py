@@ -31,6 +31,9 @@ from nas_cifar10.training.memory import give_back_memory, keep_freed_memory
 # Ray reads these once, when it is imported: whoever reaches a cluster can run anything on it.
 os.environ.setdefault("RAY_AUTH_MODE", "token")
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+# A cluster that starts here is reached from here alone. Ray has this switch for other systems,
+# where that is the default, but obeys it on all; who joins one elsewhere is not touched by it.
+os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # no remark on it
 # A machine that vanished says no more, not even that it is gone: without these, seven minutes pass
 # until what it was at is given up. Nodes allow to be asked once a minute, not more often.
@@ -53,7 +56,6 @@ PROBE_SECONDS = 5.0  # for a cluster's port to answer
 FIT_SECONDS = 10.0  # how often it is asked whether any node could take a segment
 _LOOPBACK = ("127.", "localhost:", "[::1]")
 _OWN_TOKEN = secrets.token_hex(32)  # Ray reads it once a process
-_HERE = {"_node_ip_address": "127.0.0.1"}
 _WORKER_LOST = (
     exceptions.WorkerCrashedError,
     exceptions.NodeDiedError,
@@ -67,8 +69,8 @@ Arrays: TypeAlias = Mapping[str, "np.ndarray[Any, Any] | None"]
 def connect(config: RayConfig) -> None:
     """Join the cluster, or start one on this machine that ends with this process.
 
-    Nobody is told about it and no dashboard is opened. A cluster of our own takes orders only from
-    who has its token, which is made for it and kept nowhere.
+    Nobody is told about it and no dashboard is opened. A cluster of our own listens on loopback and
+    takes orders only from who has its token, which is made for it and kept nowhere.
 
     Raises:
         MissingInputError: nothing answers at the address, or not to us.
@@ -76,12 +78,11 @@ def connect(config: RayConfig) -> None:
     """
     if config.address is None:
         os.environ["RAY_AUTH_TOKEN"] = _OWN_TOKEN
-        where: dict[str, Any] = {"address": "local", "include_dashboard": False, **_HERE}
+        where: dict[str, Any] = {"address": "local", "include_dashboard": False}
     else:
         if config.address != "auto":
             _probe(config.address)
         where = {"address": config.address}
-        where |= _HERE if config.address.startswith(_LOOPBACK) else {}
     handlers = {number: signal.getsignal(number) for number in interrupts.SIGNALS}
     try:
         with warnings.catch_warnings():
