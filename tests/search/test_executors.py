@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from made_ray import tasks_on_ray
+from made_chaos import children
+from made_ray import command, tasks_on_ray
 from made_search import pictures
 from made_segments import CPU, runs, segment, slow, the_same, wait_until
+from made_trained import CONFIG
 from nas_cifar10.config_search import RayConfig
 from nas_cifar10.errors import CannotCreateError
 from nas_cifar10.search import executors
@@ -23,6 +25,7 @@ from nas_cifar10.search.executors import (
     Executor,
     InProcess,
     LocalProcesses,
+    fork_workers,
     open_executor,
 )
 from nas_cifar10.segment import Failed, Trained, train_segment
@@ -52,10 +55,19 @@ def two() -> Iterator[LocalProcesses]:
         yield found
 
 
+@pytest.fixture
+def forked() -> Iterator[LocalProcesses]:
+    """Two workers that are copies of this process."""
+    if sys.platform != "linux":
+        pytest.skip("workers are forked on Linux alone")
+    with LocalProcesses(pictures(), 1, CPU, workers=2, forked=fork_workers(2)) as found:
+        yield found
+
+
 class TestEveryExecutor:
     """What the driver relies on."""
 
-    @pytest.fixture(params=["here", "two", pytest.param("on_ray", marks=pytest.mark.ray)])
+    @pytest.fixture(params=["here", "two", "forked", pytest.param("on_ray", marks=pytest.mark.ray)])
     def executor(self, request: pytest.FixtureRequest) -> Executor:
         found: Executor = request.getfixturevalue(request.param)
         return found
@@ -118,16 +130,72 @@ def busy(executor: LocalProcesses) -> list[int]:
     return [worker.process.pid or 0 for worker in executor._workers if worker.task is not None]
 
 
+@pytest.fixture
+def own() -> Iterator[LocalProcesses]:
+    """Two workers of one test's own."""
+    with LocalProcesses(pictures(), 1, CPU, workers=2) as found:
+        yield found
+
+
+@pytest.mark.parametrize("kind", ["own", "forked"])
 def test_a_killed_worker_is_replaced_and_its_segment_trained_again(
-    caplog: pytest.LogCaptureFixture,
+    kind: str, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with LocalProcesses(pictures(), 1, CPU, workers=2) as executor:
-        executor.submit(segment(7, stop=30), None)
-        os.kill(busy(executor)[0], signal.SIGKILL)
-        trial, result = executor.result()
-        assert (trial, executor.free) == (7, 2)
+    executor: LocalProcesses = request.getfixturevalue(kind)
+    executor.submit(segment(7, stop=30), None)
+    os.kill(busy(executor)[0], signal.SIGKILL)
+    trial, result = executor.result()
+    assert (trial, executor.free) == (7, 2)
     assert the_same(result, train_segment(segment(7, stop=30), pictures(), None))
     assert "a worker died (SIGKILL) while it trained trial 7" in caplog.text
+
+
+def test_a_forked_worker_that_is_dead_before_it_is_given_pictures_is_replaced() -> None:
+    if sys.platform != "linux":
+        pytest.skip("workers are forked on Linux alone")
+    first, second = fork_workers(2)
+    first.process.kill()
+    first.process.join()
+    with LocalProcesses(pictures(), 1, CPU, workers=2, forked=[first, second]) as executor:
+        executor.submit(segment(7), None)
+        assert the_same(executor.result()[1], train_segment(segment(7), pictures(), None))
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="asks Linux which files a process has open")
+def test_a_forked_worker_holds_nothing_of_the_drivers(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with lock.open("w"):
+        workers = fork_workers(2)
+        with LocalProcesses(pictures(), 1, CPU, workers=2, forked=workers) as executor:
+            for trial in (0, 1):
+                executor.submit(segment(trial), None)
+            for _ in (0, 1):
+                executor.result()  # so that both are past their beginning
+            for worker in workers:
+                assert lock not in files_of(worker.process.pid or 0)
+            assert lock in files_of(os.getpid())
+
+
+def files_of(pid: int) -> set[Path]:
+    """Return what a process has open."""
+    return {path.readlink() for path in Path(f"/proc/{pid}/fd").iterdir() if path.is_symlink()}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux alone")
+def test_a_search_forks_its_workers_itself(tmp_path: Path) -> None:
+    """A server of theirs would hold 370 MB of its own."""
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    words = ["search", "--config", tmp_path / "config.yaml", "--run", tmp_path / "run"]
+    words += ["--workers", "2", "--set", "training.epochs=1000"]
+    with subprocess.Popen(command(*words), stderr=subprocess.DEVNULL) as driver:
+        try:
+            wait_until(lambda: len(children(driver.pid)) >= 2, seconds=60)
+            wait_until((tmp_path / "run" / "study.db").exists, seconds=60)
+            told = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children(driver.pid)]
+            assert told.count(Path(f"/proc/{driver.pid}/cmdline").read_bytes()) == 2
+            assert not any(b"forkserver" in words for words in told)
+        finally:
+            driver.kill()
 
 
 def test_a_trial_that_kills_its_workers_fails(caplog: pytest.LogCaptureFixture) -> None:

@@ -5,15 +5,18 @@ results back in whatever order they get done; nothing that a segment computes de
 computes it.
 """
 
+import importlib
 import logging
 import multiprocessing
 import os
 import shutil
 import signal
+import sys
 import threading
+import warnings
 from collections import Counter, deque
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -31,6 +34,7 @@ log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 0.2  # how soon a wait for workers notices that the driver is to end
 SHARED_MEMORY = Path("/dev/shm")  # where Linux keeps what torch shares; macOS has no such limit
+PRELOAD = f"{__package__}.server"
 
 Task: TypeAlias = tuple[Segment, bytes | None]
 Result: TypeAlias = Trained | Failed
@@ -111,12 +115,36 @@ class InProcess(AbstractContextManager["InProcess"]):
 
 
 @dataclass
-class _Worker:
+class Worker:
     """A process, the line to it, and what it is at."""
 
     process: multiprocessing.process.BaseProcess
     line: Connection
     task: Task | None = None
+
+
+def fork_workers(number: int) -> list[Worker]:
+    """Fork workers from this process where that is safe: before it has computed anything, on Linux.
+
+    They share with it what importing torch takes, 350 MB, most of it pages that loading its
+    libraries has written to. Elsewhere none are forked.
+    """
+    if sys.platform != "linux" or number == 1:
+        return []
+    importlib.import_module(PRELOAD)
+    context = torch.multiprocessing.get_context("fork")
+    with warnings.catch_warnings():  # on threads: those of BLAS wait, and know of forks
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return [_start(context, _work_apart, train_segment) for _ in range(number)]
+
+
+def _start(context: Any, work: Callable[[Connection, Train], None], train: Train) -> Worker:
+    # Any: what typeshed knows of a context by its name has no Process.
+    ours, theirs = context.Pipe()
+    process = context.Process(target=work, args=(theirs, train), daemon=True)
+    process.start()
+    theirs.close()
+    return Worker(process, ours)
 
 
 class LocalProcesses(AbstractContextManager["LocalProcesses"]):
@@ -135,6 +163,7 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
         max_losses: int | None = None,
         train: Train = train_segment,
         method: str = "forkserver",
+        forked: Sequence[Worker] = (),
     ) -> None:
         """Start the workers, each with so many CPU threads.
 
@@ -142,21 +171,23 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
             max_losses: A trial whose worker died so many times has failed; None: never.
             method: How Python starts a process. Workers are forked from a server that has imported
                 torch and computed nothing: as safe as a spawned process, but it starts at once
-                and shares what the import alone takes, 350 MB.
+                and shares what the import alone takes with other workers.
+            forked: Workers that wait for pictures already; `method` is for those that are missing
+                and for those that follow on one that died.
 
         Raises:
             CannotCreateError: the pictures do not fit into shared memory.
         """
         self._share(pictures)
         give_back_memory()  # what was read and probed here is not needed here any more
-        self._arguments = (pictures, threads, device, train)
-        # Any: what typeshed knows of a context by its name has no Process.
+        self._given, self._train = (pictures, threads, device), train
         self._context: Any = torch.multiprocessing.get_context(method)
-        self._context.set_forkserver_preload([f"{__package__}.server"])
+        self._context.set_forkserver_preload([PRELOAD])
         self._losses: Counter[int] = Counter()
         self._max_losses = max_losses
         self._lost: deque[tuple[int, Result]] = deque()
-        self._workers = [self._start() for _ in range(workers)]
+        self._workers = [self._equip(worker) for worker in forked]
+        self._workers += [self._start() for _ in range(workers - len(forked))]
 
     @property
     def free(self) -> int:
@@ -214,12 +245,13 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
         for tensor in pictures.tensors().values():
             tensor.share_memory_()  # type: ignore[no-untyped-call] # torch's own
 
-    def _start(self) -> _Worker:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_work, args=(theirs, *self._arguments), daemon=True)
-        process.start()
-        theirs.close()
-        return _Worker(process, ours)
+    def _start(self) -> Worker:
+        return self._equip(_start(self._context, _work, self._train))
+
+    def _equip(self, worker: Worker) -> Worker:
+        with suppress(OSError):  # one that is dead already is found out when it is given a task
+            worker.line.send(self._given)
+        return worker
 
     def _give(self, place: int, task: Task) -> None:
         worker = self._workers[place]
@@ -255,12 +287,23 @@ def _cause(exit_code: int | None) -> str:
     return signal.Signals(-exit_code).name
 
 
-def _work(
-    line: Connection, pictures: Pictures, threads: int, device: torch.device, train: Train
-) -> None:
-    """Train what comes down the line, until nobody is at its other end."""
+def _work_apart(line: Connection, train: Train) -> None:
+    """Work, and hold on to nothing of the driver's: neither files nor the lock on its study."""
+    driver = multiprocessing.parent_process()
+    assert driver is not None
+    kept = {0, 1, 2, line.fileno(), driver.sentinel}
+    for number in {int(path.name) for path in Path("/proc/self/fd").iterdir()} - kept:
+        with suppress(OSError):  # the one that listed them is closed by now
+            os.close(number)
+    _work(line, train)
+
+
+def _work(line: Connection, train: Train) -> None:
+    """Train what comes down the line, after pictures, threads and device, until its end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the driver decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_driver, daemon=True).start()
+    pictures, threads, device = line.recv()
     keep_freed_memory()
     torch.set_num_threads(threads)
     pictures = pictures.to(device)
@@ -288,13 +331,15 @@ def open_executor(
     device: torch.device,
     workers: int,
     max_losses: int | None = None,
+    forked: Sequence[Worker] = (),
 ) -> InProcess | LocalProcesses:
     """Return what trains with so many workers; one needs no process of its own.
 
     Args:
         pictures: On the CPU.
         max_losses: As for `LocalProcesses`.
+        forked: As for `LocalProcesses`.
     """
     if workers == 1:
         return InProcess(pictures, threads, device)
-    return LocalProcesses(pictures, threads, device, workers, max_losses)
+    return LocalProcesses(pictures, threads, device, workers, max_losses, forked=forked)

@@ -27,7 +27,7 @@ from nas_cifar10.networks.cost import cost
 from nas_cifar10.place import Place
 from nas_cifar10.runs import now, write_json
 from nas_cifar10.search import identity
-from nas_cifar10.search.executors import OpenExecutor, open_executor
+from nas_cifar10.search.executors import OpenExecutor, Worker, fork_workers, open_executor
 from nas_cifar10.segment import search_pictures
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.cost import Cost
@@ -85,7 +85,7 @@ def start(config: Config, place: Place, requested_device: str, *, overwrite: boo
         NasError: the pictures, the device or the database cannot be used; nothing was written.
     """
     device = precision.resolve_device(requested_device)
-    _connect(config)
+    forked = _workers(config, device)
     data = read(config.data, config.seed)
     facts = Facts(config.plain(), resolve(config, data, device), describe(data))
     name = place.study_name or config.name
@@ -94,7 +94,7 @@ def start(config: Config, place: Place, requested_device: str, *, overwrite: boo
         place.run.clear()
     study = create_study(place.database, name, facts)
     describe_run(study, place, data)
-    return Ready(study, data, _executor(study, data, device))
+    return Ready(study, data, _executor(study, data, device, forked))
 
 
 def go_on(study: Study, config: Config, place: Place, requested_device: str | None) -> Ready:
@@ -109,23 +109,27 @@ def go_on(study: Study, config: Config, place: Place, requested_device: str | No
     # Read again first: a key that was added since then has its default in the study.
     identity.check(study.config.plain(), config.plain())
     device = precision.stored_device(study.facts.resolved["device"], requested_device)
-    _connect(config)
+    forked = _workers(config, device)
     data = read_again(config.data, config.seed, study.facts.data["fingerprint"])
     if config.plain() != study.facts.config:
         study.replace_config(config.plain())
     describe_run(study, place, data)
-    return Ready(study, data, _executor(study, data, device))
+    return Ready(study, data, _executor(study, data, device, forked))
 
 
-def _connect(config: Config) -> None:
-    """Join the cluster that is to train, before anything is read or written."""
+def _workers(config: Config, device: torch.device) -> list[Worker]:
+    """Join the cluster that is to train, or fork workers: before anything is read or written."""
     if config.search.executor == "ray":
         from nas_cifar10.search import ray_cluster
 
         ray_cluster.connect(config.search.ray)
+        return []
+    return fork_workers(num_workers(config, device)) if device.type == "cpu" else []
 
 
-def _executor(study: Study, data: DataSet, device: torch.device) -> OpenExecutor:
+def _executor(
+    study: Study, data: DataSet, device: torch.device, forked: list[Worker]
+) -> OpenExecutor:
     """Return who trains: the number of workers may change on the way, the threads of one not."""
     workers, threads = num_workers(study.config, device), study.facts.resolved["threads"]
     search, pictures = study.config.search, search_pictures(data)
@@ -133,7 +137,7 @@ def _executor(study: Study, data: DataSet, device: torch.device) -> OpenExecutor
         from nas_cifar10.search.ray_cluster import RayTasks
 
         return RayTasks(pictures, threads, device, workers, search.ray, search.max_losses)
-    return open_executor(pictures, threads, device, workers, search.max_losses)
+    return open_executor(pictures, threads, device, workers, search.max_losses, forked)
 
 
 def num_workers(config: Config, device: torch.device) -> int:
