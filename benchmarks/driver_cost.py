@@ -90,6 +90,8 @@ def checkpoint(segment: Segment, epochs: tuple[Epoch, ...]) -> bytes:
         weight.grad = torch.zeros_like(weight)
     optimizer.step()
     parts = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
+    if merged(segment).weight_averaging:
+        parts["average"] = network.state_dict()
     return packed(identity(segment), epochs, **parts)
 
 

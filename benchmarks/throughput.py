@@ -41,6 +41,7 @@ from nas_cifar10.training.precision import autocast, num_cores
 BLOCKS = (Block("conv", 64, 5), Block("conv", 64, 3), Block("conv", 64, 5))
 NETWORK = Architecture(BLOCKS)
 RATE = 0.00113
+LOSS_RATES = (RATE, 1e-4)  # and the lowest of the plain space
 BATCH = 128
 STEPS = 50
 CPU = torch.device("cpu")
@@ -184,19 +185,25 @@ def workers_rate(pictures: Pictures, precision: str, workers: int) -> float:
     return sum(rates)
 
 
-def loss_differences(pictures: Pictures, cores: int) -> dict[str, float]:
+def loss_differences(pictures: Pictures, cores: int) -> dict[str, dict[str, float]]:
     """Return the largest difference of two loss curves of 50 steps, same weights and batches.
 
-    In fp32 rounding grows from step to step: the plain loop itself, on another number of threads,
-    is the scale. In fp64 there is hardly any, so what differs there is not rounding.
+    In fp32 rounding grows from step to step, the faster the larger the learning rate: the plain
+    loop itself, on another number of threads, is the scale. In fp64 there is hardly any, so what
+    differs there is not rounding.
     """
-    plain = plain_losses(pictures, torch.float32, cores)
-    ours = our_losses(pictures, torch.float32, cores)
-    exact = [losses(pictures, torch.float64, cores) for losses in (plain_losses, our_losses)]
+    return {f"learning rate {rate}": loss_difference(pictures, cores, rate) for rate in LOSS_RATES}
+
+
+def loss_difference(pictures: Pictures, cores: int, rate: float) -> dict[str, float]:
+    """Return the differences at one learning rate."""
+    plain = plain_losses(pictures, torch.float32, cores, rate)
+    ours = our_losses(pictures, torch.float32, cores, rate)
+    exact = [losses(pictures, torch.float64, cores, rate) for losses in (plain_losses, our_losses)]
     return {
         "ours and plain, fp32": largest_difference(ours, plain),
         f"plain on 1 and on {cores} threads, fp32": largest_difference(
-            plain_losses(pictures, torch.float32, 1), plain
+            plain_losses(pictures, torch.float32, 1, rate), plain
         ),
         "ours and plain, fp64": largest_difference(*exact),
     }
@@ -207,12 +214,12 @@ def largest_difference(one: list[float], other: list[float]) -> float:
     return max(abs(a - b) for a, b in zip(one, other, strict=True))
 
 
-def our_losses(pictures: Pictures, dtype: torch.dtype, threads: int) -> list[float]:
+def our_losses(pictures: Pictures, dtype: torch.dtype, threads: int, rate: float) -> list[float]:
     """Return the losses of our path."""
     torch.set_num_threads(threads)
     network, _ = our_network()
     network.to(dtype)
-    optimizer = OPTIMIZERS["adam"](network.parameters(), RATE)
+    optimizer = OPTIMIZERS["adam"](network.parameters(), rate)
     with Lanes(network) as lanes:
         return [
             train_step(lanes, optimizer, images.to(dtype), labels, "fp32")[1].item()
@@ -220,13 +227,13 @@ def our_losses(pictures: Pictures, dtype: torch.dtype, threads: int) -> list[flo
         ]
 
 
-def plain_losses(pictures: Pictures, dtype: torch.dtype, threads: int) -> list[float]:
+def plain_losses(pictures: Pictures, dtype: torch.dtype, threads: int, rate: float) -> list[float]:
     """Return the losses of the plain script's network and optimizer."""
     torch.set_num_threads(threads)
     network, ours = plain_network(), our_network()[0].state_dict()
     network.load_state_dict(dict(zip(network.state_dict(), ours.values(), strict=True)))
     network.to(dtype)
-    adam = torch.optim.Adam(network.parameters(), lr=RATE)
+    adam = torch.optim.Adam(network.parameters(), lr=rate)
     found = []
     for images, labels in islice(shuffled_batches(pictures.train, BATCH, 0), STEPS):
         loss = F.cross_entropy(network(images.to(dtype).contiguous()), labels)
