@@ -161,6 +161,19 @@ def test_a_forked_worker_that_is_dead_before_it_is_given_pictures_is_replaced() 
         assert the_same(executor.result()[1], train_segment(segment(7), pictures(), None))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux alone")
+def test_a_worker_ends_quietly_when_nobody_is_at_its_line(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    idle, equipped = fork_workers(2)
+    equipped.line.send((pictures(), 1, CPU))
+    for worker in (idle, equipped):
+        worker.line.close()
+        worker.process.join(30)
+        assert worker.process.exitcode == 0
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="asks Linux which files a process has open")
 def test_a_forked_worker_holds_nothing_of_the_drivers(tmp_path: Path) -> None:
     lock = tmp_path / "lock"

@@ -299,23 +299,24 @@ def _work_apart(line: Connection, train: Train) -> None:
 
 
 def _work(line: Connection, train: Train) -> None:
-    """Train what comes down the line, after pictures, threads and device, until its end."""
+    """Train what comes down the line, until nobody is at its other end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the driver decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_driver, daemon=True).start()
-    pictures, threads, device = line.recv()
     keep_freed_memory()
-    torch.set_num_threads(threads)
-    pictures = pictures.to(device)
-    while True:
-        segment, checkpoint = line.recv()
-        try:
-            answer: Result | Exception = train(segment, pictures, checkpoint)
-        except Exception as error:
-            answer = error
-        line.send(answer)
-        del answer
-        give_back_memory()  # the next segment is of another network, of other sizes
+    with suppress(EOFError, ConnectionError):
+        pictures, threads, device = line.recv()
+        torch.set_num_threads(threads)
+        pictures = pictures.to(device)
+        while True:
+            segment, checkpoint = line.recv()
+            try:
+                answer: Result | Exception = train(segment, pictures, checkpoint)
+            except Exception as error:
+                answer = error
+            line.send(answer)
+            del answer
+            give_back_memory()  # the next segment is of another network, of other sizes
 
 
 def _end_with_driver() -> None:
