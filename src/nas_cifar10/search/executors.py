@@ -36,6 +36,7 @@ CHECK_SECONDS = 0.2  # how soon a wait for workers notices that the driver is to
 SHARED_MEMORY = Path("/dev/shm")  # where Linux keeps what torch shares; macOS has no such limit
 PRELOAD = f"{__package__}.server"
 
+Given: TypeAlias = tuple[Pictures, int, torch.device]  # what a worker trains on, and threads
 Task: TypeAlias = tuple[Segment, bytes | None]
 Result: TypeAlias = Trained | Failed
 Train: TypeAlias = Callable[[Segment, Pictures, bytes | None], Result]
@@ -135,13 +136,13 @@ def fork_workers(number: int) -> list[Worker]:
     context = torch.multiprocessing.get_context("fork")
     with warnings.catch_warnings():  # on threads: those of BLAS wait, and know of forks
         warnings.simplefilter("ignore", DeprecationWarning)
-        return [_start(context, _work_apart, train_segment) for _ in range(number)]
+        return [_start(context, _work_apart) for _ in range(number)]
 
 
-def _start(context: Any, work: Callable[[Connection, Train], None], train: Train) -> Worker:
+def _start(context: Any, work: Callable[..., None], *arguments: object) -> Worker:
     # Any: what typeshed knows of a context by its name has no Process.
     ours, theirs = context.Pipe()
-    process = context.Process(target=work, args=(theirs, train), daemon=True)
+    process = context.Process(target=work, args=(theirs, *arguments), daemon=True)
     process.start()
     theirs.close()
     return Worker(process, ours)
@@ -180,13 +181,17 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
         """
         self._share(pictures)
         give_back_memory()  # what was read and probed here is not needed here any more
-        self._given, self._train = (pictures, threads, device), train
+        self._given: Given = pictures, threads, device
+        self._train = train
         self._context: Any = torch.multiprocessing.get_context(method)
         self._context.set_forkserver_preload([PRELOAD])
         self._losses: Counter[int] = Counter()
         self._max_losses = max_losses
         self._lost: deque[tuple[int, Result]] = deque()
-        self._workers = [self._equip(worker) for worker in forked]
+        self._workers = list(forked)
+        for worker in forked:
+            with suppress(OSError):  # one that is dead is found out when it is given a task
+                worker.line.send(self._given)
         self._workers += [self._start() for _ in range(workers - len(forked))]
 
     @property
@@ -246,12 +251,7 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
             tensor.share_memory_()  # type: ignore[no-untyped-call] # torch's own
 
     def _start(self) -> Worker:
-        return self._equip(_start(self._context, _work, self._train))
-
-    def _equip(self, worker: Worker) -> Worker:
-        with suppress(OSError):  # one that is dead already is found out when it is given a task
-            worker.line.send(self._given)
-        return worker
+        return _start(self._context, _work, self._train, self._given)
 
     def _give(self, place: int, task: Task) -> None:
         worker = self._workers[place]
@@ -287,7 +287,7 @@ def _cause(exit_code: int | None) -> str:
     return signal.Signals(-exit_code).name
 
 
-def _work_apart(line: Connection, train: Train) -> None:
+def _work_apart(line: Connection) -> None:
     """Work, and hold on to nothing of the driver's: neither files nor the lock on its study."""
     driver = multiprocessing.parent_process()
     assert driver is not None
@@ -295,17 +295,21 @@ def _work_apart(line: Connection, train: Train) -> None:
     for number in {int(path.name) for path in Path("/proc/self/fd").iterdir()} - kept:
         with suppress(OSError):  # the one that listed them is closed by now
             os.close(number)
-    _work(line, train)
+    _work(line, train_segment)
 
 
-def _work(line: Connection, train: Train) -> None:
-    """Train what comes down the line, until nobody is at its other end."""
+def _work(line: Connection, train: Train, given: Given | None = None) -> None:
+    """Train what comes down the line, until nobody is at its other end.
+
+    Args:
+        given: None: comes down the line first.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the driver decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_driver, daemon=True).start()
     keep_freed_memory()
     with suppress(EOFError, ConnectionError):
-        pictures, threads, device = line.recv()
+        pictures, threads, device = given or line.recv()
         torch.set_num_threads(threads)
         pictures = pictures.to(device)
         while True:

@@ -1,7 +1,7 @@
-"""What the server that workers are forked from imports; it computes nothing.
+"""What a process imports that workers are forked from; it computes nothing.
 
-What it holds is taken out of the garbage collector's sight, so that a worker's collections do not
-write to pages that all of them share.
+What it holds then is taken out of the garbage collector's sight, so that nobody's collections write
+to pages that all of them share.
 """
 
 import gc
