@@ -27,7 +27,7 @@ def test_the_average_is_that_of_a_loop_by_hand() -> None:
     expected = {name: value.double() for name, value in followed.state_dict().items()}
     for step in range(8):
         changed(followed, step)
-        average.update(followed, step)
+        average.update(step)
         stays = min(0.4, (1 + step) / (10 + step))
         for name, value in followed.state_dict().items():
             expected[name] = stays * expected[name] + (1 - stays) * value.double()
@@ -43,7 +43,7 @@ def test_what_is_followed_is_left_alone() -> None:
     average = Average(followed, 0.9)
     changed(followed, 1)
     before = {name: value.clone() for name, value in followed.state_dict().items()}
-    average.update(followed, 0)
+    average.update(0)
     for name, value in followed.state_dict().items():
         assert torch.equal(value, before[name])
     for mine, theirs in zip(average.network.parameters(), followed.parameters(), strict=True):

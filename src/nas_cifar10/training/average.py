@@ -16,19 +16,22 @@ class Average:
         """Begin with a copy.
 
         Args:
+            network: What is followed. Its weights must stay where they are: they are found once.
             decay: How much of the average stays at a step, below 1. In the first steps less does,
                 (1 + step) / (10 + step) at most, lest the first random weights count for long.
         """
         self.network = copy.deepcopy(network)
         self._decay = decay
+        mine, theirs = self.network.state_dict().values(), network.state_dict().values()
+        pairs = list(zip(mine, theirs, strict=True))
+        self._averaged = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._copied = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
+    def update(self, step: int) -> None:
         """Follow the network's step number `step`, counted from 0."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        followed = network.state_dict()
-        for name, mine in self.network.state_dict().items():
-            if mine.is_floating_point():
-                mine.lerp_(followed[name], 1 - decay)
-            else:
-                mine.copy_(followed[name])
+        for mine, theirs in self._averaged:
+            mine.lerp_(theirs, 1 - decay)
+        for mine, theirs in self._copied:
+            mine.copy_(theirs)

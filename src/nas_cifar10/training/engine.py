@@ -125,7 +125,7 @@ def _train_epoch(
             scale_rates(optimizer, recipe.factor(step))
         said, loss = train_step(lanes, optimizer, images, truth, precision, recipe.label_smoothing)
         if recipe.average is not None:
-            recipe.average.update(lanes.network, step)
+            recipe.average.update(step)
         # Reading stalls a device that runs ahead of us; there, the end of the epoch tells.
         if loss.device.type == "cpu" and not loss.isfinite():
             raise DivergedError(f"not a finite number in epoch {epoch}, batch {number}")
