@@ -1,0 +1,139 @@
+"""What each ingredient of a config's first network is worth: one taken out, the rest as it is.
+
+    python benchmarks/ablation.py --config configs/strong.yaml --out FILE
+
+Only `search.baseline` is trained, on some of the pictures, and measured on validation; test is not
+looked at. In each turn everything is trained once with the same seed, so differences are taken
+within it: the same split, the same batches, and the same first weights where the shapes allow.
+"""
+
+import argparse
+import copy
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from measuring import describe_machine, write_result
+
+NAS = str(Path(sys.executable).parent / "nas")
+IN_NETWORK = {"stem", "head", "initialisation"}
+IN_BLOCKS = {"norm", "activation", "skip", "convolutions"}
+WHOLE = "nothing"
+LEFT_OUT: dict[str, dict[str, Any]] = {
+    WHOLE: {},
+    "whitening (a plain first convolution)": {"stem": "conv"},
+    "maximum over the picture (the mean)": {"head": "average"},
+    "Dirac initialisation (torch's)": {"initialisation": "default"},
+    "batch normalisation": {"norm": "none"},
+    "GELU (ReLU)": {"activation": "relu"},
+    "second convolutions": {"convolutions": 1},
+    "Muon (SGD, Nesterov)": {"optimizer": "sgd", "momentum": 0.9},
+    "triangular rate (constant)": {"schedule": "constant"},
+    "weight decay": {"weight_decay": 0.0},
+    "label smoothing": {"label_smoothing": 0.0},
+    "flips": {"flip": "none"},
+    "alternating flips (random)": {"flip": "random"},
+    "shifts": {"translate": 0},
+    "cutout": {"cutout": 0},
+}
+
+
+def main() -> None:
+    """Train everything in turns, print and keep the differences."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, default=Path("configs/strong.yaml"))
+    parser.add_argument("--root", type=Path, default=Path("data/cifar"))
+    parser.add_argument("--limit", type=int, default=20_000)
+    parser.add_argument("--validation", type=int, default=10_000)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    whole = reduced(yaml.safe_load(given.config.read_text("utf-8")), given)
+    configs = {name: without(whole, change) for name, change in LEFT_OUT.items()}
+    names = [name for name in configs if name == WHOLE or configs[name] != whole]
+    reached: dict[str, list[float]] = {name: [] for name in names}
+    for seed in range(1, given.turns + 1):
+        for name in names:
+            reached[name].append(accuracy(configs[name], seed))
+            print(f"seed {seed}  {reached[name][-1]:.4f}  without {name}", flush=True)
+            keep(given, reached)
+    for name in names[1:]:
+        print(f"{name:40} {lost(reached, name)}")
+
+
+def reduced(config: dict[str, Any], given: argparse.Namespace) -> dict[str, Any]:
+    """Return a config whose search is one full trial of its baseline, on some pictures."""
+    config["data"] = {
+        "source": "image_folder",
+        "root": str(given.root.resolve()),
+        "limit": given.limit,
+        "validation_images": given.validation,
+    }
+    baseline = config["search"]["baseline"]
+    config["search"] = {"trials": 1, "cohort": 1, "schedule": {"name": "none"}}
+    config["search"]["baseline"] = {"architecture": baseline["architecture"]}
+    config["training"] |= baseline["training"] | {"epochs": given.epochs}
+    del config["space"]["training"]
+    return config
+
+
+def without(whole: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """Return a config with other values, in the space and in the network where they are there."""
+    config = copy.deepcopy(whole)
+    network = config["search"]["baseline"]["architecture"]
+    for key, value in change.items():
+        if key in IN_NETWORK:
+            config["space"][key] = network[key] = value
+        elif key in IN_BLOCKS:
+            config["space"][key] = value
+            for block in network["blocks"]:
+                block[key] = value
+        else:
+            config["training"][key] = value
+    return config
+
+
+def accuracy(config: dict[str, Any], seed: int) -> float:
+    """Train the config's one network; return its last validation accuracy."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "config.yaml"
+        path.write_text(yaml.safe_dump(config), encoding="utf-8")
+        words = ["search", "--config", str(path), "--run", f"{folder}/run", "-q", "--json"]
+        words += ["--set", f"seed={seed}"]
+        done = subprocess.run([NAS, *words], check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"nas {' '.join(words)}: {done.stderr}")
+    return float(json.loads(done.stdout)["best"]["validation_accuracy"])
+
+
+def lost(reached: dict[str, list[float]], name: str) -> dict[str, float]:
+    """Return what is lost without an ingredient, in points, with its standard error."""
+    pairs = zip(reached[WHOLE], reached[name], strict=False)
+    differences = [100 * (whole - other) for whole, other in pairs]
+    found = {"points": round(statistics.mean(differences), 2)}
+    if len(differences) > 1:
+        error = statistics.stdev(differences) / len(differences) ** 0.5
+        found["standard_error"] = round(error, 2)
+    return found
+
+
+def keep(given: argparse.Namespace, reached: dict[str, list[float]]) -> None:
+    """Write all that is known so far."""
+    result = {
+        "command": " ".join(["benchmarks/ablation.py", *sys.argv[1:]]),
+        "pictures": "CIFAR-10 (JPEG)",
+        "validation_accuracy": reached,
+        "lost_without": {n: lost(reached, n) for n in reached if n != WHOLE and reached[n]},
+    }
+    write_result(given.out, result | describe_machine())
+
+
+if __name__ == "__main__":
+    main()
