@@ -10,8 +10,6 @@ within it: the same split, the same batches, and the same first weights where th
 import argparse
 import copy
 import json
-import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -19,9 +17,9 @@ from typing import Any
 
 import yaml
 
-from measuring import describe_machine, write_result
+from measuring import describe_machine, mean_and_error, nas, write_result
+from nas_cifar10.config import Config
 
-NAS = str(Path(sys.executable).parent / "nas")
 IN_NETWORK = {"stem", "head", "initialisation"}
 IN_BLOCKS = {"norm", "activation", "skip", "convolutions"}
 WHOLE = "nothing"
@@ -55,9 +53,13 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    whole = reduced(yaml.safe_load(given.config.read_text("utf-8")), given)
+    config = yaml.safe_load(given.config.read_text("utf-8"))
+    if not config.get("search", {}).get("baseline"):
+        parser.error(f"{given.config} names no search.baseline, the network to train")
+    whole = reduced(config, given)
     configs = {name: without(whole, change) for name, change in LEFT_OUT.items()}
-    names = [name for name in configs if name == WHOLE or configs[name] != whole]
+    plain = Config.model_validate(whole)
+    names = [WHOLE, *(n for n in configs if Config.model_validate(configs[n]) != plain)]
     reached: dict[str, list[float]] = {name: [] for name in names}
     for seed in range(1, given.turns + 1):
         for name in names:
@@ -105,23 +107,15 @@ def accuracy(config: dict[str, Any], seed: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config.yaml"
         path.write_text(yaml.safe_dump(config), encoding="utf-8")
-        words = ["search", "--config", str(path), "--run", f"{folder}/run", "-q", "--json"]
-        words += ["--set", f"seed={seed}"]
-        done = subprocess.run([NAS, *words], check=False, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"nas {' '.join(words)}: {done.stderr}")
-    return float(json.loads(done.stdout)["best"]["validation_accuracy"])
+        words = ["--config", path, "--run", f"{folder}/run", "-q", "--json"]
+        said = nas("search", *words, "--set", f"seed={seed}")
+    return float(json.loads(said)["best"]["validation_accuracy"])
 
 
-def lost(reached: dict[str, list[float]], name: str) -> dict[str, float]:
-    """Return what is lost without an ingredient, in points, with its standard error."""
+def lost(reached: dict[str, list[float]], name: str) -> dict[str, float | None]:
+    """Return how much accuracy is lost without an ingredient, with its standard error."""
     pairs = zip(reached[WHOLE], reached[name], strict=False)
-    differences = [100 * (whole - other) for whole, other in pairs]
-    found = {"points": round(statistics.mean(differences), 2)}
-    if len(differences) > 1:
-        error = statistics.stdev(differences) / len(differences) ** 0.5
-        found["standard_error"] = round(error, 2)
-    return found
+    return mean_and_error([whole - other for whole, other in pairs])
 
 
 def keep(given: argparse.Namespace, reached: dict[str, list[float]]) -> None:

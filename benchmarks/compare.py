@@ -15,7 +15,6 @@ process to its end. Ratios are taken within a turn, since a shared machine chang
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,10 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from measuring import describe_machine, spread, write_result
+from measuring import describe_machine, mean_and_error, nas, spread, write_result
 
 HERE = Path(__file__).parent
-NAS = [str(Path(sys.executable).parent / "nas"), "search", "--config", "configs/default.yaml", "-q"]
 
 
 @dataclass(frozen=True)
@@ -86,10 +84,10 @@ def ours(name: str, seed: int, given: argparse.Namespace) -> Turn:
         overrides.append("search.workers=auto")
     with tempfile.TemporaryDirectory() as folder:
         run = f"{given.runs or folder}/{name}-{seed}"
-        command = [*NAS, "--run", run, "--json"]
-        command += [word for override in overrides for word in ("--set", override)]
+        words = ["--config", "configs/default.yaml", "--run", run, "-q", "--json"]
+        words += [word for override in overrides for word in ("--set", override)]
         started = time.monotonic()
-        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        said = nas("search", *words)
         seconds = time.monotonic() - started
     found = json.loads(said)
     best = found["best"]["validation_accuracy"]
@@ -101,13 +99,12 @@ def compared(turns: dict[str, list[Turn]], name: str) -> dict[str, Any]:
     pairs = list(zip(next(iter(turns.values())), turns[name], strict=False))
     if not pairs:
         return {}
-    differences = [other.best - first.best for first, other in pairs]
-    error = statistics.stdev(differences) / len(pairs) ** 0.5 if len(pairs) > 1 else None
+    difference = mean_and_error([other.best - first.best for first, other in pairs])
     return {
         "times_faster": [round(first.seconds / other.seconds, 2) for first, other in pairs],
         "times_faster_spread": spread([first.seconds / other.seconds for first, other in pairs]),
-        "accuracy_difference": round(statistics.mean(differences), 4),
-        "standard_error": error and round(error, 4),
+        "accuracy_difference": difference["mean"],
+        "standard_error": difference["standard_error"],
     }
 
 

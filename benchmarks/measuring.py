@@ -1,9 +1,11 @@
-"""What every measurement shares: the machine it ran on, and how its result is kept."""
+"""What every measurement shares: the machine, the command, and how a result is kept."""
 
 import json
 import os
 import platform
 import statistics
+import subprocess
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +13,16 @@ from typing import Any
 
 from nas_cifar10 import environment
 from nas_cifar10.training.precision import num_cores, processor
+
+NAS = str(Path(sys.executable).parent / "nas")
+
+
+def nas(*words: object) -> str:
+    """Run a command and return what it printed; where it fails, end with what it said."""
+    done = subprocess.run([NAS, *map(str, words)], check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"nas {' '.join(map(str, words))}: {done.stderr}")
+    return done.stdout
 
 
 def core_waits() -> float:
@@ -43,6 +55,15 @@ def describe_machine() -> dict[str, Any]:
 def spread(values: Sequence[float]) -> dict[str, float]:
     """Return median, smallest and largest."""
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def mean_and_error(values: Sequence[float]) -> dict[str, float | None]:
+    """Return the mean and its standard error, which one value does not have."""
+    error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
+    return {
+        "mean": round(statistics.mean(values), 4),
+        "standard_error": error and round(error, 4),
+    }
 
 
 def write_result(path: Path, result: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from measuring import describe_machine, write_result
+from measuring import NAS, describe_machine, write_result
 
 EVERY_SECONDS = 0.2
 
@@ -44,9 +44,8 @@ def peak(given: argparse.Namespace, workers: str) -> int:
         words = [f"data.root={given.root}", f"search.trials={given.trials}"]
         words += ["data.source=image_folder", f"search.workers={workers}", "training.threads=1"]
         words += [] if given.limit is None else [f"data.limit={given.limit}"]
-        nas = Path(sys.executable).parent / "nas"
         command = [
-            nas,
+            NAS,
             "search",
             "--config",
             "configs/default.yaml",

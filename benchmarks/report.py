@@ -7,14 +7,13 @@ Chromium. Medians with range; needs the dev extra and Debian's chromium.
 
 import argparse
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from measuring import describe_machine, spread, write_result
+from measuring import describe_machine, nas, spread, write_result
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 
@@ -26,12 +25,10 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/report.json"))
     given = parser.parse_args()
-    nas = Path(sys.executable).parent / "nas"
     written, answers, drawn = [], [], []
     for _ in range(given.turns):
         started = time.monotonic()
-        command = [nas, "report", "--run", given.run]
-        subprocess.run(command, check=True, capture_output=True)
+        nas("report", "--run", given.run)
         written.append(time.monotonic() - started)
         answer, last = opened(given.run / "report.html")
         answers.append(answer)

@@ -12,15 +12,12 @@ import argparse
 import csv
 import json
 import statistics
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from measuring import describe_machine, write_result
+from measuring import describe_machine, nas, write_result
 
-NAS = str(Path(sys.executable).parent / "nas")
 SOURCE = ("airplane", "automobile", "bird", "cat", "deer")
 TARGET = ("dog", "frog", "horse", "ship", "truck")
 CONFIG = """\
@@ -111,13 +108,6 @@ def in_words(found: dict[str, Any]) -> str:
         sd = statistics.stdev(values) if len(values) > 1 else 0.0
         told.append(f"{epoch}: {100 * statistics.mean(values):.1f} ± {100 * sd:.1f}")
     return ", ".join(told)
-
-
-def nas(*words: object) -> None:
-    """Run a command; what it says is shown where it fails."""
-    done = subprocess.run([NAS, *map(str, words)], check=False, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"nas {' '.join(map(str, words))}: {done.stderr}")
 
 
 def keep(given: Any, source: Path) -> None:
