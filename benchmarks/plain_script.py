@@ -3,11 +3,14 @@
     python benchmarks/plain_script.py --root data/cifar --seed 0
 
 A data set with PIL pictures, ToTensor and Normalize, a DataLoader with two workers, Adam in fp32,
-and `study.optimize` with TPE and HyperbandPruner as they come. Prints one line of JSON at its end.
+and `study.optimize` with TPE and HyperbandPruner as they come. With --retrain the best network is
+then trained for so many epochs on all the pictures and measured on test, with its last weights.
+Prints one line of JSON at its end.
 """
 
 import argparse
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +26,11 @@ EPOCHS = 5
 
 
 class Pictures(Dataset):
-    """All pictures below train/, decoded once, as torchvision's own CIFAR-10 holds them."""
+    """All pictures of a part, decoded once, as torchvision's own CIFAR-10 holds them."""
 
-    def __init__(self, root: Path, limit: int | None) -> None:
+    def __init__(self, part: Path, limit: int | None = None) -> None:
         """Read `limit` pictures, the same number of each class."""
-        folders = sorted(path for path in (root / "train").iterdir() if path.is_dir())
+        folders = sorted(path for path in part.iterdir() if path.is_dir())
         per_class = None if limit is None else limit // len(folders)
         files = [
             (path, label)
@@ -70,6 +73,16 @@ class Net(nn.Module):
         return self.classifier(self.features(x).flatten(1))
 
 
+def train_epoch(model: nn.Module, optimizer: torch.optim.Optimizer, loader: DataLoader) -> None:
+    """Take one step a batch."""
+    model.train()
+    for images, labels in loader:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(images), labels)
+        loss.backward()
+        optimizer.step()
+
+
 def accuracy(model: nn.Module, loader: DataLoader) -> float:
     """Measure the share of right answers."""
     model.eval()
@@ -81,17 +94,20 @@ def accuracy(model: nn.Module, loader: DataLoader) -> float:
 
 
 def main() -> None:
-    """Search, and print the best."""
+    """Search, retrain where that is asked for, and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, default=Path("data/cifar"))
     parser.add_argument("--trials", type=int, default=10)
+    parser.add_argument("--minutes", type=float, default=None, help="start no trial after these")
+    parser.add_argument("--retrain", type=int, default=0, metavar="EPOCHS")
     parser.add_argument("--limit", type=int, default=None)
     parser.add_argument("--validation", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
 
     torch.manual_seed(given.seed)
-    pictures = Pictures(given.root, given.limit)
+    begun = time.monotonic()
+    pictures = Pictures(given.root / "train", given.limit)
     train, validation = random_split(pictures, [len(pictures) - given.validation, given.validation])
     trained = 0
 
@@ -103,12 +119,7 @@ def main() -> None:
         train_loader = DataLoader(train, batch_size=128, shuffle=True, num_workers=2)
         validation_loader = DataLoader(validation, batch_size=128, num_workers=2)
         for epoch in range(EPOCHS):
-            model.train()
-            for images, labels in train_loader:
-                optimizer.zero_grad()
-                loss = F.cross_entropy(model(images), labels)
-                loss.backward()
-                optimizer.step()
+            train_epoch(model, optimizer, train_loader)
             trained += 1
             value = accuracy(model, validation_loader)
             trial.report(value, epoch)
@@ -121,8 +132,19 @@ def main() -> None:
         sampler=optuna.samplers.TPESampler(seed=given.seed),
         pruner=optuna.pruners.HyperbandPruner(),
     )
-    study.optimize(objective, n_trials=given.trials)
-    print(json.dumps({"best": study.best_value, "epochs": trained, **study.best_params}))
+    seconds = None if given.minutes is None else 60 * given.minutes
+    study.optimize(objective, n_trials=given.trials, timeout=seconds)
+    found = {"best": study.best_value, "epochs": trained, **study.best_params}
+    if given.retrain:
+        found |= {"trials": len(study.trials), "search_seconds": round(time.monotonic() - begun)}
+        model = Net(optuna.trial.FixedTrial(study.best_params))
+        optimizer = torch.optim.Adam(model.parameters(), lr=study.best_params["lr"])
+        loader = DataLoader(pictures, batch_size=128, shuffle=True, num_workers=2)
+        for _ in range(given.retrain):
+            train_epoch(model, optimizer, loader)
+        test = DataLoader(Pictures(given.root / "test"), batch_size=128, num_workers=2)
+        found |= {"test": accuracy(model, test), "seconds": round(time.monotonic() - begun)}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":
