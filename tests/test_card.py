@@ -119,6 +119,26 @@ def test_the_other_numbers_are_those_of_the_files(run: RunFolder) -> None:
         assert said in text
 
 
+def test_the_recipe_is_told_where_it_is_not_plain(run: RunFolder, tmp_path: Path) -> None:
+    assert "- Besides: nothing that is not plain\n" in run.retrain.card.read_text()
+    recipe = ("optimizer=muon", "momentum=0.6", "schedule=cosine", "flip=random", "cutout=2")
+    other = trained_run(
+        tmp_path,
+        *(f"training.{value}" for value in recipe),
+        "space.training.weight_decay=[0.1, 0.2]",
+        "retrain.seeds=2",
+    )
+    text = other.retrain.card.read_text()
+    decay = read_json(other.retrain.description)["provenance"]["candidate"]["training"]
+    wanted = f"momentum 0.6, schedule cosine, weight decay {decay['weight_decay']}, flip random"
+    assert f"- Besides: {wanted}, cutout 2\n" in text
+    told = read_json(other.retrain.description)["provenance"]["training"]
+    values = {"optimizer": "muon", "momentum": 0.6, "cutout": 2, "translate": 0, "batch_size": 16}
+    assert values | decay == {key: told[key] for key in values | decay}
+    assert "one of 2 trainings that differ in nothing but their seed" in text
+    assert "trainings that differ" not in run.retrain.card.read_text()
+
+
 def test_the_front_matter_is_read_back(run: RunFolder) -> None:
     _, front, _ = run.retrain.card.read_text().split("---\n", 2)
     found: Any = yaml_text.parse(front).value

@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from made_retrain import go, made_job
 from made_study import made_config
@@ -168,6 +170,70 @@ def test_a_missing_or_damaged_source_is_told_before_anything_is_trained(
     copy.model.write_bytes(source.retrain.model.read_bytes()[:-100])
     damaged = ("--set", f"retrain.start_from={copy.root.parent}")
     assert "model.pt: damaged" in refused(65, *words, *damaged)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (("space.channels=[8,16]",), "blocks.0.channels: must be in space.channels, which is [8, "),
+        (("space.depth=1",), "blocks: number of blocks must be in space.depth, which is 1, got 2"),
+        (("space.stem=conv",), "stem: must be in space.stem, which is conv, got whitening"),
+    ],
+)
+def test_a_space_without_the_network_is_told_before_the_search(
+    source: RunFolder, tmp_path: Path, overrides: tuple[str, ...], told: str
+) -> None:
+    words = with_start(source, tmp_path, *overrides)
+    said = refused(2, *words)
+    start = f"retrain.start_from: {source.root}: no network of this space is its network: "
+    assert start + told in said
+    assert not (tmp_path / "run/study.db").exists()
+
+
+def test_more_frozen_blocks_than_there_are_is_told_before_the_search(
+    source: RunFolder, tmp_path: Path
+) -> None:
+    words = with_start(source, tmp_path, "retrain.freeze=3")
+    assert "retrain.freeze: must be at most 2, the blocks of" in refused(2, *words)
+    assert not (tmp_path / "run/study.db").exists()
+
+
+def with_start(source: RunFolder, folder: Path, *overrides: str) -> list[object]:
+    """Return a whole run that would begin with the source's weights."""
+    (folder / "config.yaml").write_text((source.root.parent / "config.yaml").read_text())
+    settings = (*RICH, f"retrain.start_from={source.root}", *overrides)
+    sets = [word for key in settings for word in ("--set", key)]
+    return ["run", "--config", folder / "config.yaml", "--run", folder / "run", *sets]
+
+
+def test_a_run_on_fewer_classes_begins_with_the_weights(tmp_path: Path) -> None:
+    """From four folders to three, each a run of one command."""
+    four = trained_run(tmp_path / "four", *RICH, *folders_of_noise(tmp_path / "a", 4))
+    begin = (f"retrain.start_from={four.root}", "retrain.freeze=2", "retrain.epochs=1")
+    three = trained_run(tmp_path / "three", *RICH, *folders_of_noise(tmp_path / "b", 3), *begin)
+    theirs, ours = weights(four.retrain), weights(three.retrain)
+    assert (len(theirs["head.bias"]), len(ours["head.bias"])) == (4, 3)
+    for name in ours:
+        if not name.startswith("head."):
+            assert torch.equal(ours[name], theirs[name]), name
+
+
+def folders_of_noise(root: Path, classes: int) -> tuple[str, ...]:
+    """Write 20 pictures a class; return how a config names them."""
+    generator = np.random.default_rng(classes)
+    for number in range(classes):
+        (folder := root / f"train/class {number}").mkdir(parents=True)
+        for picture in range(20):
+            noise = generator.integers(0, 256, (8, 8, 3), np.uint8)
+            Image.fromarray(noise).save(folder / f"{picture}.png")
+    source = ("data.source=image_folder", f"data.root={root}", "data.image_size=8")
+    return (*source, "data.limit=null")
+
+
+def test_other_colours_are_told_before_the_search(source: RunFolder, tmp_path: Path) -> None:
+    words = with_start(source, tmp_path, *folders_of_noise(tmp_path / "pictures", 2))
+    assert "its pictures have 1 channels, these have 3" in refused(2, *words)
+    assert not (tmp_path / "run/study.db").exists()
 
 
 def test_a_checkpoint_names_its_start(source: RunFolder, tmp_path: Path) -> None:

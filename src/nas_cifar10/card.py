@@ -6,11 +6,11 @@ The sections are those of Hugging Face's model cards. Knows neither torch nor a 
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nas_cifar10 import yaml_text
-from nas_cifar10.config import Config
+from nas_cifar10.config import Config, TrainingConfig
 from nas_cifar10.data.text import one_line
 from nas_cifar10.space.candidate import Candidate
 
@@ -56,8 +56,8 @@ it fit for them. Nor pictures of anything but its classes, to which it answers a
 
 It always answers with one of its classes, also on a picture of something else, and its
 probabilities were not calibrated. What its pictures leave out or show too often, it has learnt so.
-The interval beside the accuracy is that of the pictures measured on; another seed, camera or time
-was not measured.
+The interval beside the accuracy is that of the pictures measured on: it says nothing of another
+seed, camera or time.
 """
 
 
@@ -83,7 +83,7 @@ def card(model: Values, metrics: Values, config: Config, data: Values) -> str:
         _LOAD,
         _training_data(config, data),
         _training_procedure(model, metrics, config),
-        _evaluation(metrics, part, data),
+        _evaluation(metrics, part, data, config.retrain.seeds),
         _provenance(model),
     ]
     return "\n".join(sections)
@@ -169,10 +169,26 @@ def _training_procedure(model: Values, metrics: Values, config: Config) -> str:
         f"- Trained {_beginning(origin)}, on {learnt}: {metrics['epochs']:,} epochs, "
         f"batches of {values['batch_size']:,}, {values['optimizer']}, learning rate "
         f"{values['learning_rate']:.6g}, {origin['precision']}, {metrics['seconds']:,} s",
+        f"- Besides: {', '.join(_recipe(values)) or 'nothing that is not plain'}",
         f"- At the end, on the pictures it learnt from: accuracy "
         f"{_percent(metrics['train']['accuracy'])}, loss {metrics['train']['loss']:.4f}",
     ]
     return "\n".join(rows) + "\n"
+
+
+def _recipe(values: Values) -> Iterator[str]:
+    """Yield what differs from a plain training and is not told elsewhere, by its key."""
+    idle = set() if values["optimizer"] in ("sgd", "muon") else {"momentum"}
+    for key, value in TrainingConfig().model_dump(exclude=_TOLD_APART | idle).items():
+        if values[key] != value:
+            yield f"{key.replace('_', ' ')} {_short(values[key])}"
+
+
+def _short(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+_TOLD_APART = {"epochs", "batch_size", "learning_rate", "optimizer", "precision", "threads"}
 
 
 def _beginning(origin: Values) -> str:
@@ -184,7 +200,7 @@ def _beginning(origin: Values) -> str:
     return f"from the weights of another model ({words}), with a new last layer{kept}"
 
 
-def _evaluation(metrics: Values, part: str | None, data: Values) -> str:
+def _evaluation(metrics: Values, part: str | None, data: Values, seeds: int) -> str:
     if part is None:
         return "## Evaluation\n\nNot measured: the test set was left unread.\n"
     scores, auc = metrics[part], metrics[part]["auc_ovr_macro"]
@@ -199,6 +215,7 @@ def _evaluation(metrics: Values, part: str | None, data: Values) -> str:
         "### Testing Data and Metrics\n",
         f"On {data['totals'][part]:,} {part} pictures, {said}, in fp32. Accuracy is the "
         "share answered right; macro F1 is the mean of the classes' F1.\n",
+        *_beside_others(seeds),
         "### Results\n",
         *_table(
             ("", part),
@@ -222,6 +239,13 @@ def _evaluation(metrics: Values, part: str | None, data: Values) -> str:
         ),
     ]
     return "\n".join(rows) + "\n"
+
+
+def _beside_others(seeds: int) -> list[str]:
+    if seeds == 1:
+        return []
+    told = f"This is one of {seeds:,} trainings that differ in nothing but their seed"
+    return [f"{told}; `summary.json` of the run's retrain says how far apart they are.\n"]
 
 
 def _views(found: Values | None) -> list[tuple[str, str]]:

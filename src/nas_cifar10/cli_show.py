@@ -91,8 +91,8 @@ def _screen(study: Study, trials: Sequence[Trial], most: int | None) -> Group:
 
 
 def _more_costs(study: Study) -> list[str]:
-    """Return what is minimised and has no column in every table."""
-    return [cost for cost in study.config.search.costs if cost != "parameters"]
+    """Return what is minimised or limited and has no column in every table."""
+    return [cost for cost in study.config.search.watched if cost != "parameters"]
 
 
 def _cells(study: Study, trial: Trial, *, on_front: bool) -> list[str]:
@@ -102,8 +102,8 @@ def _cells(study: Study, trial: Trial, *, on_front: bool) -> list[str]:
     values = ", ".join(f"{name} {value:.3g}" for name, value in trial.candidate.training)
     network = f"{trial.candidate.architecture}, {values}".replace("_", " ").removesuffix(", ")
     costs = [_COSTS[cost][1].format(getattr(trial, cost)) for cost in _more_costs(study)]
-    marks = [*costs, "yes" if on_front else ""] if search.costs else []
-    head = [str(trial.number), reached, epochs, f"{trial.parameters:,}", *marks]
+    mark = ["yes" if on_front else ""] if search.costs else []
+    head = [str(trial.number), reached, epochs, f"{trial.parameters:,}", *costs, *mark]
     return [*head, trial.state, network]
 
 

@@ -28,7 +28,7 @@ from nas_cifar10.interrupts import Interrupted
 from nas_cifar10.place import Place
 from nas_cifar10.report.facts import DUPLICATES
 from nas_cifar10.retrain import beside, compare, prepare, run_retrain
-from nas_cifar10.retrain_start import source_of
+from nas_cifar10.retrain_start import check_space, source_of
 from nas_cifar10.runs import RunFolder, cannot_write, read_json
 from nas_cifar10.search import identity
 from nas_cifar10.search.driver import run_search
@@ -81,7 +81,9 @@ def search(request: SearchRequest) -> None:
 def run(request: SearchRequest) -> None:
     """Search, retrain and report. The caller holds the run."""
     if request.config is not None:
-        source_of(request.config.retrain)  # what is missing is missed before an hour's search
+        source = source_of(request.config.retrain)  # missed before an hour's search, not after it
+        if source is not None:
+            check_space(source, request.config)
     place, data = request.place, _search(request)
     _retrain(RetrainRequest("run", place, None, 1, (), request.resume, request.loudness), data)
     report(place, as_json=request.as_json)

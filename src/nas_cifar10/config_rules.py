@@ -1,11 +1,12 @@
 """What keys must not be together, and which change nothing; knows no single key's range."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from nas_cifar10.config import Config, SearchedTraining, SpaceConfig, searched_training
 from nas_cifar10.config_candidate import ArchitectureConfig, BlockConfig, FixedTraining
 from nas_cifar10.dimensions import Range, Section, contains, largest, options
+from nas_cifar10.space.candidate import Architecture, Block
 
 Broken: TypeAlias = tuple[str, str]
 Rule: TypeAlias = Callable[[Config], Iterator[Broken]]
@@ -108,25 +109,37 @@ def baseline_in_space(config: Config) -> Iterator[Broken]:
     """The baseline is a candidate of the space, so that the sampler can learn from it."""
     if config.search.baseline is None:
         return
-    space, given = config.space, config.search.baseline.architecture
-    where = "search.baseline.architecture"
-    if not contains(space.depth, len(given.blocks)):
-        said = _not_in("space.depth", space.depth, len(given.blocks))
-        yield f"{where}.blocks", f"number of blocks {said}"
-    for number, block in enumerate(given.blocks):
-        keys = (key for key in BLOCK_KEYS if key != "skip" or block.may_skip)
-        yield from _outside(space, block, keys, f"{where}.blocks.{number}")
-    yield from _outside(space, given, WHOLE_KEYS, where)
+    given, where = config.search.baseline.architecture, "search.baseline.architecture"
+    for key, said in outside(config.space, given, WHOLE_KEYS):
+        yield f"{where}.{key}", said
     yield from _baseline_training(config.search.baseline.training, searched_training(config))
 
 
+def outside(
+    space: SpaceConfig, given: ArchitectureConfig | Architecture, keys: Iterable[str]
+) -> Iterator[Broken]:
+    """Yield the keys of a network that the space cannot draw so, each with what it can.
+
+    Args:
+        keys: Those that are looked at beside the blocks'.
+    """
+    if not contains(space.depth, len(given.blocks)):
+        said = _not_in("space.depth", space.depth, len(given.blocks))
+        yield "blocks", f"number of blocks {said}"
+    blocks: Sequence[BlockConfig | Block] = given.blocks
+    for number, block in enumerate(blocks):
+        own = (key for key in BLOCK_KEYS if key != "skip" or block.may_skip)
+        yield from _outside(space, block, own, f"blocks.{number}.")
+    yield from _outside(space, given, keys, "")
+
+
 def _outside(
-    space: SpaceConfig, given: Section, keys: Iterable[str], where: str
+    space: SpaceConfig, given: object, keys: Iterable[str], where: str
 ) -> Iterator[Broken]:
     for key in keys:
         dimension, value = getattr(space, key), getattr(given, key)
         if not contains(dimension, value):
-            yield f"{where}.{key}", _not_in(f"space.{key}", dimension, value)
+            yield f"{where}{key}", _not_in(f"space.{key}", dimension, value)
 
 
 def _baseline_training(given: FixedTraining, searched: Mapping[str, Any]) -> Iterator[Broken]:

@@ -143,6 +143,13 @@ class SearchConfig(Section):
         """The fields of a trial that are minimised: none where there is one objective."""
         return tuple(COST_FIELDS[goal] for goal in (self.objectives or ())[1:])
 
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The fields of a trial that are minimised, then those that are only limited."""
+        limits = self.constraints.model_dump(exclude_none=True)
+        limited = (field for field in COST_FIELDS.values() if f"max_{field}" in limits)
+        return tuple(dict.fromkeys((*self.costs, *limited)))
+
 
 class RetrainConfig(Section):
     """How the best candidate is trained for good."""

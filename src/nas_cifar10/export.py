@@ -58,7 +58,7 @@ def metadata(model: Model) -> dict[str, str]:
     }
 
 
-def _program(model: Model) -> torch.export.ExportedProgram:
+def traced(model: Model) -> torch.export.ExportedProgram:
     """Trace the network for batches of any size."""
     images = torch.zeros(2, *model.shape, dtype=torch.uint8)
     batch = torch.export.Dim("batch", min=1)
@@ -74,7 +74,7 @@ def _onnx(model: Model) -> bytes:
     import onnx
 
     program = torch.onnx.export(
-        _program(model),
+        traced(model),
         input_names=["images"],
         output_names=["probabilities"],
         dynamo=True,
@@ -93,7 +93,7 @@ def _onnx(model: Model) -> bytes:
 def _pt2(model: Model) -> bytes:
     content = io.BytesIO()
     extra = {METADATA: json.dumps(metadata(model))}
-    torch.export.save(_program(model), content, extra_files=extra)
+    torch.export.save(traced(model), content, extra_files=extra)
     return content.getvalue()
 
 

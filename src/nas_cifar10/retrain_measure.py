@@ -160,6 +160,7 @@ def _description(job: Job) -> dict[str, Any]:
                 "source": job.config.data.source,
                 "fingerprint": job.study.facts.data["fingerprint"],
             },
+            "training": _recipe(job),
             "retrain": _settings(job),
             **({"start": job.source.describe()} if job.source else {}),
             "precision": job.study.facts.resolved["precision"],
@@ -167,6 +168,12 @@ def _description(job: Job) -> dict[str, Any]:
             "commit": found["commit"],
         },
     }
+
+
+def _recipe(job: Job) -> dict[str, Any]:
+    """Return how it was trained: what the config says, and what the candidate says instead."""
+    fixed = job.config.training.model_dump(exclude={"epochs", "precision", "threads"})
+    return fixed | dict(job.trial.candidate.training)
 
 
 def _settings(job: Job) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from nas_cifar10.config import Config
+from nas_cifar10.config_rules import outside
 from nas_cifar10.config_search import RetrainConfig
 from nas_cifar10.errors import ConfigError
 from nas_cifar10.model import Model, read_model
@@ -57,6 +59,26 @@ def source_of(settings: RetrainConfig) -> Source | None:
     return Source(settings.start_from, read_model(folder), digest)
 
 
+def check_space(source: Source, config: Config) -> None:
+    """Check, before a search, that a network of its space could begin with these weights.
+
+    Raises:
+        ConfigError: none could, whichever it finds.
+    """
+    _check_colours(source, config.data.channels)
+    architecture, frozen = source.model.architecture, config.retrain.freeze
+    for key, said in outside(config.space, architecture, ["stem"]):
+        raise ConfigError(
+            f"{_KEY}: {source.run}: no network of this space is its network: {key}: {said}; "
+            f"let the space hold it, alone if it is to be the one found"
+        )
+    if frozen > len(architecture.blocks):
+        raise ConfigError(
+            f"retrain.freeze: must be at most {len(architecture.blocks)}, the blocks of "
+            f"{source.run}, got {frozen}"
+        )
+
+
 def check(source: Source, run: RunFolder, trial: Trial, channels: int, frozen: int) -> None:
     """Check that a trial can begin with these weights.
 
@@ -66,12 +88,7 @@ def check(source: Source, run: RunFolder, trial: Trial, channels: int, frozen: i
     place = f"{_KEY}: {source.run}"
     if Path(source.run).resolve() == run.root.resolve():
         raise ConfigError(f"{place}: is the run itself, whose model is replaced; name another run")
-    theirs = source.model.shape[0]
-    if theirs != channels:
-        raise ConfigError(
-            f"{place}: its pictures have {theirs} channels, these have {channels}; "
-            f"name a run on pictures alike"
-        )
+    _check_colours(source, channels)
     architecture = trial.candidate.architecture
     found = next(_differences(source.model.architecture, architecture), None)
     if found is not None:
@@ -83,6 +100,15 @@ def check(source: Source, run: RunFolder, trial: Trial, channels: int, frozen: i
         raise ConfigError(
             f"retrain.freeze: must be at most {len(architecture.blocks)}, the blocks of trial "
             f"{trial.number}, got {frozen}"
+        )
+
+
+def _check_colours(source: Source, channels: int) -> None:
+    theirs = source.model.shape[0]
+    if theirs != channels:
+        raise ConfigError(
+            f"{_KEY}: {source.run}: its pictures have {theirs} channels, these have {channels}; "
+            f"name a run on pictures alike"
         )
 
 

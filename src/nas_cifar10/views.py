@@ -62,8 +62,8 @@ def write_config(study: Study, run: RunFolder) -> None:
 def trial_table(study: Study, trials: Sequence[Trial]) -> tuple[list[str], list[dict[str, Any]]]:
     """Return the columns of trials.csv, and a row for each trial."""
     search = study.config.search
-    several = ["pareto", *(["latency_ms"] if "latency_ms" in search.costs else [])]
-    goals = [*_f1(study), *(several if search.costs else [])]
+    timed = ["latency_ms"] if "latency_ms" in search.watched else []
+    goals = [*_f1(study), *(["pareto"] if search.costs else []), *timed]
     columns = [*_TRIAL_COLUMNS, *study.space.dimensions, *goals, "train_seconds", "started_at"]
     front = {t.number for t in front_of(trials, search)} if search.costs else set[int]()
     rows = [

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from nas_cifar10.config import SpaceConfig
 from nas_cifar10.errors import ConfigError
 from nas_cifar10.networks.build import build
-from nas_cifar10.networks.latency import every_part, latency_ms, measure, parts, time_parts
+from nas_cifar10.networks.latency import (
+    MIN_SECONDS,
+    REPEATS,
+    every_part,
+    latency_ms,
+    measure,
+    parts,
+    time_parts,
+)
 from nas_cifar10.space.candidate import Architecture, Block, Candidate
 from nas_cifar10.space.search_space import Dimension, RealRange, SearchSpace, Value, values_of
 
@@ -102,6 +110,27 @@ def test_the_sum_comes_near_the_time_of_the_whole_network() -> None:
     summed = latency_ms(table, candidate.architecture, (3, 64, 64))
     whole = build(candidate.architecture, (3, 64, 64), 10)
     assert summed == pytest.approx(measure(whole, (3, 64, 64), CPU), rel=0.7)
+
+
+def test_a_slow_first_run_does_not_shorten_the_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repeat is as many runs as fill its least time, whatever preparing kernels took."""
+
+    class Clocked(torch.nn.Module):
+        runs = 0
+
+        def forward(self, picture: torch.Tensor) -> torch.Tensor:
+            self.runs += 1
+            return picture
+
+    module = Clocked()
+
+    def clock() -> float:
+        return 1.0 * (module.runs > 0) + 0.0001 * module.runs
+
+    monkeypatch.setattr("nas_cifar10.networks.latency.time.perf_counter", clock)
+    assert measure(module, (1, 4, 4), CPU) == pytest.approx(0.1)
+    a_repeat = round(MIN_SECONDS / 0.0001)
+    assert module.runs == 3 + 3 + REPEATS * a_repeat
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,10 @@ from sklearn.metrics import f1_score, log_loss, precision_score, recall_score, r
 
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.html import page
-from nas_cifar10.report.summary import duration, macs_of
+from nas_cifar10.report.summary import duration, macs_of, summary
 from nas_cifar10.report.write import report
 from nas_cifar10.runs import RunFolder, read_csv, read_json, write_csv, write_json
+from nas_cifar10.training.metrics import over_seeds
 
 Make = Callable[..., RunFolder]
 
@@ -190,6 +191,40 @@ def test_while_a_process_works_on_a_run_no_command_is_named_that_it_would_refuse
 @pytest.mark.parametrize("states", [[], ["failed"], ["pruned"] * 3, ["complete"], ["complete"] * 2])
 def test_few_trials_make_a_page_too(make_run: Make, states: list[str]) -> None:
     assert "</html>" in page_of(make_run(states=states))
+
+
+def over_three_seeds() -> dict[str, Any]:
+    """Return what summary.json holds after three retrains with these accuracies."""
+    train = {"accuracy": 1.0, "loss": 0.1}
+    found = [{"test": {"accuracy": v, "loss": 1.0}, "train": train} for v in (0.70, 0.71, 0.73)]
+    return over_seeds(found, "test")
+
+
+def test_several_seeds_stand_beside_the_accuracy_and_in_the_caveats(make_run: Make) -> None:
+    run = make_run()
+    alone = page_of(run)
+    assert "One retrain with one seed" in alone
+    assert "summary.test_accuracy.mean" not in alone
+    write_json(run.retrain.summary, over_three_seeds())
+    text = page_of(run)
+    assert "One retrain with one seed" not in text
+    assert "3 retrains that differ in nothing but their seed have a standard deviation" in text
+    assert "deviation of 1.5 points" in text
+    tile = re.search(r"<dt>mean of 3 seeds</dt><dd><b [^>]*>(.*?)</b><small>(.*?)</small>", text)
+    assert tile is not None
+    assert tile[1] == "71.3 %"
+    assert tile[2] == "test accuracy, standard deviation 1.5 points"
+
+
+def test_the_spread_of_seeds_stands_beside_the_baseline(make_run: Make) -> None:
+    run = make_run()
+    search = read_json(run.search)
+    write_json(run.search, search | {"baseline": search["best"] | {"validation_accuracy": 0.5}})
+    assert "sd" not in dict(summary(gather(run)))["baseline"]
+    write_json(run.retrain.summary, over_three_seeds())
+    rows = dict(summary(gather(run)))
+    assert rows["baseline"].endswith("; 3 seeds of one retrain differ by 0.015 (sd)")
+    assert rows["its accuracy over 3 seeds"] == "0.713 ± 0.015 (sd)"
 
 
 def test_a_retrain_without_a_measurement_says_so(make_run: Make) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from made_chaos import at_once, counts
+from made_chaos import at_once
 from made_search import (
     adds_up,
     begin,
@@ -22,9 +22,13 @@ from made_search import (
 )
 from made_search import pictures as digits_pictures
 from made_study import made_config, made_facts, made_study, no_waiting
+from nas_cifar10.cli_show import show
 from nas_cifar10.config import Config
 from nas_cifar10.config_search import ConstraintsConfig
 from nas_cifar10.networks.latency import every_part
+from nas_cifar10.report.summary import summary
+from nas_cifar10.report.write import report
+from nas_cifar10.runs import read_csv, read_json, write_json
 from nas_cifar10.search.budgets import excess, refusal
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.search.executors import InProcess
@@ -72,15 +76,14 @@ def simulated(folder: Path, config: Config, trained: set[int]) -> Study:
 
 @pytest.mark.parametrize("limit", LIMITS)
 def test_of_many_trials_none_above_the_budget_is_trained(tmp_path: Path, limit: str) -> None:
-    number = counts(short=40, full=200)
-    config = made_config(f"search.trials={number}", LIMITS[limit], *QUICK)
+    config = made_config("search.trials=40", LIMITS[limit], *QUICK)
     trained: set[int] = set()
     study = simulated(tmp_path, config, trained)
     most = getattr(config.search.constraints, limit)
     trials = study.trials()
     costs = {t.number: getattr(t, limit.removeprefix("max_")) for t in trials}
     refused = {trial.number for trial in trials if trial.state == "infeasible"}
-    assert len(trials) == number
+    assert len(trials) == 40
     assert {number for number, cost in costs.items() if cost > most} == refused
     assert refused
     assert not trained & refused
@@ -151,6 +154,47 @@ def test_latency_is_timed_once_kept_and_obeyed(tmp_path: Path) -> None:
     assert "latency" not in json.loads(place.run.environment.read_text())
     again = take_up(place).study.facts.resolved["latency"]
     assert again == timed, "never timed again"
+
+
+def test_latencies_that_are_only_limited_are_shown_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limited = search_config("search.constraints.max_latency_ms=1000", "search.trials=2", *QUICK)
+    place = place_in(tmp_path / "run")
+    study = begin(limited, place).study
+    go(study, place)
+    trials = study.trials()
+    rows = read_csv(place.run.trials)
+    assert [float(row["latency_ms"]) for row in rows] == [trial.latency_ms for trial in trials]
+    show(place, as_json=False)
+    head, *lines = capsys.readouterr().out.splitlines()[1:]
+    assert head.split()[3:6] == ["parameters", "latency", "(ms)"]
+    shown = {float(line.split()[4]) for line in lines}
+    assert shown == {round(trial.latency_ms or 0, 3) for trial in trials}
+    report(place.run)
+    board = place.run.page.read_text().partition('id="board"')[2]
+    assert '<button type="button">latency (ms)</button>' in board
+    for trial in trials:
+        assert f'<td data-value="{trial.latency_ms}">' in board
+
+
+def test_the_table_of_latencies_is_shown_beside_the_whole_network(tmp_path: Path) -> None:
+    """What is 8 % below the time of the whole is told as 8 % less, with its trial."""
+    limited = search_config("search.constraints.max_latency_ms=1000", "search.trials=2", *QUICK)
+    place = place_in(tmp_path / "run")
+    study = begin(limited, place).study
+    go(study, place)
+    found = read_json(place.run.search)
+    timed = {"trial": found["best"]["trial"], "table": 1.84, "measured": 2.0}
+    write_json(place.run.search, found | {"latency_ms": timed})
+    facts, _ = report(place.run)
+    told = "2 ms a picture, timed whole; the table of its parts says 1.84 ms, 8 % less"
+    assert dict(summary(facts))["its latency"] == told
+    page = place.run.page.read_text()
+    assert '<b data-fact="search.latency_ms.measured">2 ms</b>' in page
+    trial = f"trial {timed['trial']}"
+    assert f"{trial}, one picture at a time, median; the table of its parts says 1.84 ms, 8" in page
+    assert f"timed whole, {trial} takes 2 ms where the sum is 1.84 ms" in page
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "exhaustive"])

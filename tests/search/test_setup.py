@@ -365,6 +365,31 @@ def test_the_probe_times_no_update_of_the_weights(monkeypatch: pytest.MonkeyPatc
     assert found["bf16_speedup"] > 0
 
 
+def test_a_dry_run_knows_latencies_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas_cifar10.networks.latency.measure", lambda module, *_: 1.0)
+    rows = dict(dry_run(search_config("search.constraints.max_latency_ms=3"), "cpu"))
+    assert rows["largest"].endswith("refused: 4 ms, at most 3 allowed")
+    assert " s an epoch" in rows["smallest"]
+
+
+def test_a_baseline_that_a_limit_refuses_is_an_error_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    network = "{blocks: [{channels: 8, kernel_size: 5}]}"
+    limited = search_config(
+        f"search.baseline={{architecture: {network}, training: {{learning_rate: 0.01}}}}",
+        "space.depth=[1, 2]",
+        "search.constraints.max_parameters=600",
+    )
+    place = place_in(tmp_path / "run")
+    with pytest.raises(ConfigError) as told:
+        begin(limited, place)
+    assert str(told.value).startswith("search.baseline: search.constraints refuse it: 1,498 para")
+    assert not list(tmp_path.rglob("*.db"))
+    with pytest.raises(ConfigError, match=r"search\.baseline"):
+        dry_run(limited, "cpu")
+
+
 def test_a_dry_run_says_what_does_not_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_memory(*args: Any) -> None:
         raise MemoryError

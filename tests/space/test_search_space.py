@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas_cifar10.config import SpaceConfig
+from nas_cifar10.networks.cost import cost
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.search_space import (
     Choice,
@@ -130,7 +131,7 @@ def test_a_rich_space_is_counted_enumerated_and_undone_alike(space: SearchSpace,
     assert space.candidate(space.values(candidate)) == candidate
     read = Candidate.from_json(json.loads(json.dumps(candidate.to_json())))
     assert read.fingerprint() == candidate.fingerprint()
-    smallest, largest = space.extremes()
+    smallest, largest = space.extremes(_macs)
     assert {smallest, largest} <= set(found)
 
 
@@ -249,13 +250,30 @@ def test_a_range_of_whole_numbers_stays_whole_and_one_of_rates_real() -> None:
 
 @given(spaces(finite=True))
 def test_the_extremes_are_the_smallest_and_the_largest(space: SearchSpace) -> None:
-    smallest, largest = space.extremes()
+    smallest, largest = space.extremes(_macs)
     everything = set(space.enumerate())
     assert {smallest, largest} <= everything
     for candidate, pick in itertools.product(everything, (min, max)):
         extreme = smallest if pick is min else largest
         for measure in (_depth, _channels, _kernels):
             assert pick(measure(candidate), measure(extreme)) == measure(extreme)
+
+
+@pytest.mark.parametrize(("channels", "stem"), [([4, 8], "whitening"), ([4, 64], "conv")])
+def test_the_stem_of_the_largest_network_is_the_one_with_the_most_work(
+    channels: list[int], stem: str
+) -> None:
+    """A plain first convolution is as wide as the first block, a whitening one never wider."""
+    space = space_of(depth=2, channels=channels, kernel_size=3, stem=["none", "conv", "whitening"])
+    smallest, largest = space.extremes(_macs)
+    everything = list(space.enumerate())
+    assert _macs(smallest) == min(map(_macs, everything))
+    assert _macs(largest) == max(map(_macs, everything))
+    assert largest.architecture.stem == stem
+
+
+def _macs(candidate: Candidate) -> int:
+    return cost(candidate.architecture, (3, 32, 32), 10).macs
 
 
 def _depth(candidate: Candidate) -> int:
@@ -271,6 +289,6 @@ def _kernels(candidate: Candidate) -> int:
 
 
 def test_the_extremes_of_the_plain_space() -> None:
-    smallest, largest = PLAIN.extremes()
+    smallest, largest = PLAIN.extremes(_macs)
     assert str(smallest.architecture) == "16-16, kernels 3-3"
     assert str(largest.architecture) == "64-64-64-64, kernels 5-5-5-5"

@@ -3,7 +3,8 @@
 from nas_cifar10.report.captions import counted
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.figures_search import FEW
-from nas_cifar10.report.parts import WholeLatency
+from nas_cifar10.report.headline import points
+from nas_cifar10.report.parts import Seeds, WholeLatency
 
 
 def of(facts: Facts) -> list[str]:
@@ -62,10 +63,7 @@ def _of_the_measurement(facts: Facts) -> list[str]:
         return ["The test set was left unread: nothing says how well it does on new pictures."]
     if metrics.part == "validation":
         return ["It was measured on the validation pictures, by which it was chosen."]
-    told = [
-        "One retrain with one seed: the interval says how far the test pictures pin this network "
-        "down, not what another seed would change."
-    ]
+    told = [_of_the_seeds(facts.seeds)]
     if facts.history is not None and facts.history.monitor == "test":
         told.append("The test curve was drawn for the eye: no epoch was chosen by it.")
     if facts.model is not None and "start" in facts.model.provenance:
@@ -81,6 +79,19 @@ def _of_the_measurement(facts: Facts) -> list[str]:
     if metrics.scores.accuracy_ci95[0] <= metrics.scores.majority_accuracy:
         told.append("It may be no better than always answering the most frequent class.")
     return told
+
+
+def _of_the_seeds(seeds: Seeds | None) -> str:
+    if seeds is None or seeds.accuracy is None:
+        return (
+            "One retrain with one seed: the interval says how far the test pictures pin this "
+            "network down, not what another seed would change."
+        )
+    return (
+        f"{counted(seeds.n, 'retrain')} that differ in nothing but their seed have a standard "
+        f"deviation of {points(seeds.accuracy.sd)}: single retrains of two networks, this one and "
+        "a baseline say, may well differ by three times as much by chance."
+    )
 
 
 def _of_the_pictures(facts: Facts) -> list[str]:

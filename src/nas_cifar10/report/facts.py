@@ -74,6 +74,11 @@ class Facts:
         return self.config.search.costs if self.config else ()
 
     @property
+    def is_timed(self) -> bool:
+        """Whether trials have a latency."""
+        return self.config is not None and "latency_ms" in self.config.search.watched
+
+    @property
     def front(self) -> tuple[Trial, ...]:
         """The complete trials that no other beats in all that is sought, the cheapest first."""
         found = [trial for trial in self.complete if trial.pareto]

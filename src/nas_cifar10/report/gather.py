@@ -37,8 +37,8 @@ Part = TypeVar("Part")
 Row = dict[str, str]
 
 _COLUMNS = ("state", "reason", "kind", "validation_accuracy", "epochs", "parameters", "macs")
-_OF_SEVERAL_GOALS = ("latency_ms", "pareto")
-_OTHER = {"trial", "fingerprint", "worker", "validation_macro_f1", *_COLUMNS, *_OF_SEVERAL_GOALS}
+_OF_SOME = ("latency_ms", "pareto")  # searches
+_OTHER = {"trial", "fingerprint", "worker", "validation_macro_f1", *_COLUMNS, *_OF_SOME}
 _CLOCK = ("_seconds", "_at", "_ms")
 
 # What reading a file raises when it holds something else than it should.
@@ -145,7 +145,7 @@ def _trial(row: Row, objective: str, dimensions: Mapping[str, Dimension]) -> dic
     searched = [key for key in row if key not in _OTHER and not key.endswith(_CLOCK)]
     return {
         **given,
-        **{key: row[key] for key in _OF_SEVERAL_GOALS if row.get(key)},
+        **{key: row[key] for key in _OF_SOME if row.get(key)},
         "number": row["trial"],
         "reason": row["reason"],
         "objective": row[objective] or None,

@@ -39,6 +39,11 @@ def percent(share: float) -> str:
     return "< 0.1 %" if text == "0.0" and share > 0 else f"{text} %"
 
 
+def points(share: float) -> str:
+    """Return `0.26 points`: a difference of shares, in hundredths."""
+    return f"{100 * share:.2g} points"
+
+
 def sentence(facts: Facts) -> str:
     """Say what was found."""
     if facts.search is None:
@@ -90,7 +95,8 @@ def numbers(facts: Facts) -> list[Number]:
     """Return validation and test accuracy, parameters, MACs and time, as far as they are known."""
     best, metrics = facts.search.best if facts.search else None, facts.metrics
     found = [] if best is None else [_validation(facts, best)]
-    found += [] if metrics is None or metrics.scores is None else [_test(metrics)]
+    if metrics is not None and metrics.scores is not None:
+        found += [_test(metrics), *_over_seeds(facts)]
     if metrics is not None or best is not None:
         cost = metrics or best
         assert cost is not None
@@ -120,6 +126,15 @@ def _test(metrics: Metrics) -> Number:
     part = str(metrics.part)
     value = percent(metrics.scores.accuracy)
     return Number(f"{part} accuracy", value, f"metrics.{part}.accuracy", note)
+
+
+def _over_seeds(facts: Facts) -> list[Number]:
+    spread = facts.seeds.accuracy if facts.seeds else None
+    if facts.seeds is None or spread is None:
+        return []
+    name, place = f"mean of {counted(facts.seeds.n, 'seed')}", f"{facts.seeds.part}_accuracy.mean"
+    note = f"{facts.seeds.part} accuracy, standard deviation {points(spread.sd)}"
+    return [Number(name, percent(spread.mean), f"summary.{place}", note)]
 
 
 def _latency(timed: WholeLatency) -> Number:

@@ -110,8 +110,16 @@ def _best(facts: Facts, search: Search) -> list[Row]:
         rows.append((f"validation {facts.objective}", f"{facts.best.objective or 0:.3f}"))
     if baseline is not None and baseline.validation_accuracy is not None:
         which = f"{describe(baseline.candidate)} (trial {baseline.trial})"
-        rows.append(("baseline", f"{baseline.validation_accuracy:.3f}: {which}"))
+        rows.append(("baseline", f"{baseline.validation_accuracy:.3f}: {which}{_chance(facts)}"))
     return rows
+
+
+def _chance(facts: Facts) -> str:
+    """Say beside a difference how much of one another seed makes, where that was measured."""
+    spread = facts.seeds.accuracy if facts.seeds else None
+    if facts.seeds is None or spread is None:
+        return ""
+    return f"; {counted(facts.seeds.n, 'seed')} of one retrain differ by {spread.sd:.3f} (sd)"
 
 
 def _size(found: Found | Metrics) -> str:

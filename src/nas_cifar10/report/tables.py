@@ -30,8 +30,8 @@ def leaderboard(facts: Facts) -> Row:
     ranked = sorted(facts.trials or (), key=_rank)
     values = [name for name in facts.dimensions if name.startswith("training.")]
     columns = ["trial", facts.objective, "state", "proposed by", "epochs", "parameters", "MACs"]
-    if facts.costs:
-        columns += [*(["latency (ms)"] if "latency_ms" in facts.costs else []), "front"]
+    columns += ["latency (ms)"] if facts.is_timed else []
+    columns += ["front"] if facts.costs else []
     return {
         "columns": [*columns, "network", *(readable(name) for name in values)],
         "rows": [_trial(facts, trial, values) for trial in ranked[:_MOST_ROWS]],
@@ -58,7 +58,7 @@ def _trial(facts: Facts, trial: Trial, values: list[str]) -> Row:
         (str(trial.epochs), trial.epochs),
         _LAST if trial.parameters is None else (f"{trial.parameters:,}", trial.parameters),
         _LAST if trial.macs is None else (macs_of(trial.macs).removesuffix(" MACs"), trial.macs),
-        *_of_several_goals(facts, trial),
+        *_more(facts, trial),
         (network, network),
     ]
     drawn = (trial.values.get(name) for name in values)
@@ -66,13 +66,12 @@ def _trial(facts: Facts, trial: Trial, values: list[str]) -> Row:
     return {"cells": cells, "state": trial.state, "reason": plain(trial.reason, 120)}
 
 
-def _of_several_goals(facts: Facts, trial: Trial) -> list[Cell]:
-    if not facts.costs:
-        return []
+def _more(facts: Facts, trial: Trial) -> list[Cell]:
+    """Return the cells of what only some searches look for."""
     time = trial.latency_ms
     latency: Cell = _LAST if time is None else (f"{time:.3g}", time)
     front: Cell = ("yes", 1) if trial.pareto else ("", 0)
-    return [*([latency] if "latency_ms" in facts.costs else []), front]
+    return [*([latency] if facts.is_timed else []), *([front] if facts.costs else [])]
 
 
 def top(facts: Facts) -> Row | None:

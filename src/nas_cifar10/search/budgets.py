@@ -1,8 +1,11 @@
-"""What a candidate may cost: pure functions of what it costs; knows no study and no training."""
+"""What a candidate costs and may cost: pure functions; knows no study and no training."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from nas_cifar10.config_search import ConstraintsConfig
+from nas_cifar10.networks.latency import latency_ms
+from nas_cifar10.space.candidate import Architecture
 
 # From the key of a limit to the field of a cost, and how it is called.
 COSTS = {
@@ -10,6 +13,25 @@ COSTS = {
     "max_macs": ("macs", "MACs"),
     "max_latency_ms": ("latency_ms", "ms"),
 }
+
+
+def costs_of(
+    architecture: Architecture,
+    parameters: int,
+    macs: int,
+    shape: tuple[int, int, int],
+    timed: Mapping[str, Any] | None,
+) -> dict[str, float]:
+    """Return what a network costs by the name of each cost.
+
+    Args:
+        shape: C, H, W of a picture.
+        timed: The search's table of latencies, where it has one.
+    """
+    costs: dict[str, float] = {"parameters": parameters, "macs": macs}
+    if timed is not None:
+        costs["latency_ms"] = latency_ms(timed["parts_ms"], architecture, shape)
+    return costs
 
 
 def excess(limits: ConstraintsConfig, costs: Mapping[str, float]) -> dict[str, float]:

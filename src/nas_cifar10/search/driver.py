@@ -16,10 +16,9 @@ from nas_cifar10.crash import crash_point
 from nas_cifar10.epochs import Epoch
 from nas_cifar10.errors import BadDataError, MissingInputError
 from nas_cifar10.networks.cost import cost
-from nas_cifar10.networks.latency import latency_ms
 from nas_cifar10.reading import read_bytes
 from nas_cifar10.runs import RunFolder, write_atomic
-from nas_cifar10.search.budgets import excess, refusal
+from nas_cifar10.search.budgets import costs_of, excess, refusal
 from nas_cifar10.search.executors import Executor
 from nas_cifar10.search.schedules import make_schedule
 from nas_cifar10.search.whole import time_best
@@ -147,12 +146,10 @@ class _Driver:
                 yield self._end(trial, "infeasible", reason, None, "pruned")
 
     def _costs(self, architecture: Architecture, parameters: int, macs: int) -> dict[str, float]:
-        costs: dict[str, float] = {"parameters": parameters, "macs": macs}
-        timed = self.study.facts.resolved.get("latency")
-        if timed is not None:
-            shape = tuple(self.study.facts.data["shape"])
-            costs["latency_ms"] = latency_ms(timed["parts_ms"], architecture, shape)
-        return costs
+        facts = self.study.facts
+        channels, height, width = facts.data["shape"]
+        timed = facts.resolved.get("latency")
+        return costs_of(architecture, parameters, macs, (channels, height, width), timed)
 
     def _round(self) -> Iterator[Trial]:
         """Decide what the last round left to decide, then train all that go on to their next stop.

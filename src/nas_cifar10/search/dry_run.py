@@ -14,8 +14,14 @@ from nas_cifar10.data import cifar10
 from nas_cifar10.data.dataset import read
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.errors import MissingInputError, NasError
-from nas_cifar10.search.budgets import refusal
-from nas_cifar10.search.setup import batch_size, price, resolve, training_step
+from nas_cifar10.search.setup import (
+    batch_size,
+    extremes,
+    price,
+    refused,
+    resolve,
+    training_step,
+)
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.search_space import SearchSpace
 from nas_cifar10.training.precision import is_out_of_memory, resolve_device
@@ -53,15 +59,15 @@ def dry_run(config: Config, requested_device: str) -> list[tuple[str, str]]:
         ),
     ]
     seconds = []
-    for name, candidate in zip(("smallest", "largest"), space.extremes(), strict=True):
-        found, refused = price(candidate, data), _refused(config, candidate, data)
+    for name, candidate in zip(("smallest", "largest"), extremes(space, data), strict=True):
+        found, reason = price(candidate, data), refused(config, candidate, data, resolved)
         told = f"{candidate.architecture}: {found.parameters:,} parameters, {found.macs:,} MACs"
-        if refused is None:
+        if reason is None:
             taken = _seconds_an_epoch(config, candidate, data, device, resolved["precision"])
             seconds.append(taken)
             rows.append((name, f"{told}, about {taken:.3g} s an epoch"))
         else:
-            rows.append((name, f"{told}, refused: {refused}"))
+            rows.append((name, f"{told}, refused: {reason}"))
     epochs = config.search.trials * config.training.epochs
     span = _span(epochs / resolved["workers"], seconds)
     rows.append(("search", f"{span} if nothing is pruned ({epochs:,} epochs)"))
@@ -92,13 +98,6 @@ def _timed(step: Callable[[str], None], precision: str, device: torch.device) ->
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter() - started
-
-
-def _refused(config: Config, candidate: Candidate, data: DataSet) -> str | None:
-    """Return why a candidate of the space would not be trained, by what is known without timing."""
-    known = config.search.constraints.model_copy(update={"max_latency_ms": None})
-    found = price(candidate, data)
-    return refusal(known, {"parameters": found.parameters, "macs": found.macs})
 
 
 def _span(epochs: float, seconds: list[float]) -> str:

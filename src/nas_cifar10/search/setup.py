@@ -20,13 +20,14 @@ from nas_cifar10.data.dataset import read, read_again
 from nas_cifar10.data.describe import describe, sample
 from nas_cifar10.data.loader import normalise
 from nas_cifar10.data.split import DataSet
-from nas_cifar10.errors import CannotCreateError
+from nas_cifar10.errors import CannotCreateError, ConfigError
 from nas_cifar10.networks import latency
 from nas_cifar10.networks.build import build, initialise
 from nas_cifar10.networks.cost import cost
 from nas_cifar10.place import Place
 from nas_cifar10.runs import now, write_json
 from nas_cifar10.search import identity
+from nas_cifar10.search.budgets import costs_of, refusal
 from nas_cifar10.search.executors import OpenExecutor, Worker, fork_workers, open_executor
 from nas_cifar10.segment import search_pictures
 from nas_cifar10.space.candidate import Candidate
@@ -169,7 +170,7 @@ def _num_threads(config: Config, workers: int) -> int:
 def resolve(config: Config, data: DataSet, device: torch.device) -> dict[str, Any]:
     """Decide number format and threads, once for the whole study."""
     space = SearchSpace.from_config(config.space)
-    largest = space.extremes()[1]
+    largest = extremes(space, data)[1]
     workers = num_workers(config, device)
     threads = _num_threads(config, workers)
     torch.set_num_threads(threads)
@@ -177,10 +178,9 @@ def resolve(config: Config, data: DataSet, device: torch.device) -> dict[str, An
     format_, speedup = precision.resolve_precision(
         config.training.precision, device, lambda: _probe_step(config, largest, data, device)
     )
-    limited = config.search.constraints.max_latency_ms is not None
-    wanted = limited or "latency_ms" in config.search.costs
+    wanted = "latency_ms" in config.search.watched
     timed = {"latency": _timed(space, data, device)} if wanted else {}
-    return {
+    resolved = {
         "device": device.type,
         "processor": precision.processor(),
         "precision": format_,
@@ -190,19 +190,46 @@ def resolve(config: Config, data: DataSet, device: torch.device) -> dict[str, An
         "workers": workers,
         **timed,
     }
+    _check_baseline(config, data, resolved)
+    return resolved
+
+
+def _check_baseline(config: Config, data: DataSet, resolved: Mapping[str, Any]) -> None:
+    if config.search.baseline is None:
+        return
+    reason = refused(
+        config, Candidate.from_json(config.search.baseline.model_dump()), data, resolved
+    )
+    if reason is not None:
+        raise ConfigError(
+            f"search.baseline: search.constraints refuse it: {reason}; raise the limit, or search "
+            f"without it (search.baseline=null)"
+        )
+
+
+def refused(
+    config: Config, candidate: Candidate, data: DataSet, resolved: Mapping[str, Any]
+) -> str | None:
+    """Return why a candidate would not be trained; None: it would.
+
+    Args:
+        resolved: As `resolve` decided it.
+    """
+    found, shape = price(candidate, data), _shape(data)
+    timed = resolved.get("latency")
+    costs = costs_of(candidate.architecture, found.parameters, found.macs, shape, timed)
+    return refusal(config.search.constraints, costs)
 
 
 def _timed(space: SearchSpace, data: DataSet, device: torch.device) -> dict[str, Any]:
     """Time everything a network of the space can be made of, on the threads set now."""
-    channels, height, width = (int(size) for size in data.images.shape[1:])
-    shape, num_classes = (channels, height, width), len(data.class_names)
     return {
         "device": device.type,
         "threads": torch.get_num_threads(),
         "batch_size": 1,
         "precision": "fp32",
         "repeats": latency.REPEATS,
-        "parts_ms": latency.time_parts(space, shape, num_classes, device),
+        "parts_ms": latency.time_parts(space, _shape(data), len(data.class_names), device),
     }
 
 
@@ -229,10 +256,20 @@ def _probe_step(
     return step
 
 
+def extremes(space: SearchSpace, data: DataSet) -> tuple[Candidate, Candidate]:
+    """Return the candidates of a space that take the least and the most work on these pictures."""
+    return space.extremes(lambda candidate: price(candidate, data).macs)
+
+
 def price(candidate: Candidate, data: DataSet) -> Cost:
     """Return what a candidate costs with these pictures."""
+    return cost(candidate.architecture, _shape(data), len(data.class_names))
+
+
+def _shape(data: DataSet) -> tuple[int, int, int]:
+    """Return C, H, W."""
     channels, height, width = (int(size) for size in data.images.shape[1:])
-    return cost(candidate.architecture, (channels, height, width), len(data.class_names))
+    return channels, height, width
 
 
 def training_step(
@@ -253,13 +290,12 @@ def _with_noise(
     config: Config, candidate: Candidate, data: DataSet, device: torch.device, pictures: int
 ) -> tuple[nn.Module, Tensor, Tensor]:
     """Return a network, and so much noise with labels for it to learn from."""
-    channels, height, width = (int(size) for size in data.images.shape[1:])
-    network = build(candidate.architecture, (channels, height, width), len(data.class_names))
+    shape = _shape(data)
+    network = build(candidate.architecture, shape, len(data.class_names))
     initialise(network, config.seed, candidate.architecture.initialisation)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
     generator = torch.Generator().manual_seed(config.seed)
-    size = (pictures, channels, height, width)
-    noise = torch.randint(0, 256, size, dtype=torch.uint8, generator=generator)
+    noise = torch.randint(0, 256, (pictures, *shape), dtype=torch.uint8, generator=generator)
     images = normalise(noise.to(device))
     return network, images, torch.zeros(len(images), dtype=torch.int64, device=device)
 

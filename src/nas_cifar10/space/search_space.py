@@ -187,15 +187,25 @@ class SearchSpace:
         """Return every word a dimension of words can be."""
         return tuple(str(word) for word in values_of(self._get(name)))
 
-    def extremes(self) -> tuple[Candidate, Candidate]:
-        """Return the candidate with everything at its smallest, and that at its largest."""
-        return self._extreme(min), self._extreme(max)
+    def extremes(self, macs: Callable[[Candidate], int]) -> tuple[Candidate, Candidate]:
+        """Return the candidate with everything at its smallest, and that at its largest.
 
-    def _extreme(self, pick: Callable[..., Value]) -> Candidate:
-        ends = {
+        Args:
+            macs: Counts a candidate's: which stem has most of them depends on the blocks.
+        """
+        return self._extreme(min, macs), self._extreme(max, macs)
+
+    def _extreme(self, pick: Callable[..., Any], macs: Callable[[Candidate], int]) -> Candidate:
+        ends: dict[str, Value] = {
             name: pick(ends_of(d), key=functools.partial(_work, name))
             for name, d in self.dimensions.items()
         }
+
+        def counted(stem: str) -> tuple[int, float]:
+            return macs(self.candidate({**ends, "stem": stem})), _work("stem", stem)
+
+        if "stem" in self.dimensions:
+            ends["stem"] = pick(self.words("stem"), key=counted)
         return self.candidate(ends)
 
     def _candidate_of_depth(self, depth: int, drawn: Mapping[str, Value]) -> Candidate:
