@@ -233,7 +233,9 @@ def test_importances_of_a_space_without_dimensions_are_none(path: Path) -> None:
     assert study.importances() == {}
 
 
-@pytest.mark.parametrize("fixed", ["seed=3", "space.kernel_size=3"])
+@pytest.mark.parametrize(
+    "fixed", ["seed=3", "space.kernel_size=3", "search.objectives=[accuracy, macs]"]
+)
 def test_draws_are_those_of_optunas_own_tpe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fixed: str
 ) -> None:
@@ -244,7 +246,7 @@ def test_draws_are_those_of_optunas_own_tpe(
         SAMPLERS,
         "tpe",
         lambda settings, seed: optuna.samplers.TPESampler(
-            n_startup_trials=settings.startup_trials, seed=seed
+            n_startup_trials=settings.startup_trials, multivariate=True, seed=seed
         ),
     )
     plain = made_study(tmp_path / "plain.db", config)

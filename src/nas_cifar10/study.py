@@ -42,7 +42,7 @@ _STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed
 
 
 class _FlatTPE(optuna.samplers.TPESampler):
-    """TPE for a space whose dimensions every trial has.
+    """TPE over all dimensions jointly, also for several objectives, of a space all trials share.
 
     Which dimensions all trials share is known: finding it out again for every draw would compare
     every value of every trial, four fifths of a draw at 1,000 trials.
@@ -57,7 +57,9 @@ class _FlatTPE(optuna.samplers.TPESampler):
 
 
 SAMPLERS: dict[str, Callable[[SamplerConfig, int], optuna.samplers.BaseSampler]] = {
-    "tpe": lambda settings, seed: _FlatTPE(n_startup_trials=settings.startup_trials, seed=seed),
+    "tpe": lambda settings, seed: _FlatTPE(
+        n_startup_trials=settings.startup_trials, multivariate=True, seed=seed
+    ),
     "random": lambda settings, seed: optuna.samplers.RandomSampler(seed=seed),
 }
 
