@@ -1,12 +1,11 @@
 """What keys must not be together, and which change nothing; knows no single key's range."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from nas_cifar10.config import Config, SearchedTraining, SpaceConfig, searched_training
 from nas_cifar10.config_candidate import ArchitectureConfig, BlockConfig, FixedTraining
 from nas_cifar10.dimensions import Range, Section, contains, largest, options
-from nas_cifar10.space.candidate import Architecture, Block
 
 Broken: TypeAlias = tuple[str, str]
 Rule: TypeAlias = Callable[[Config], Iterator[Broken]]
@@ -115,9 +114,7 @@ def baseline_in_space(config: Config) -> Iterator[Broken]:
     yield from _baseline_training(config.search.baseline.training, searched_training(config))
 
 
-def outside(
-    space: SpaceConfig, given: ArchitectureConfig | Architecture, keys: Iterable[str]
-) -> Iterator[Broken]:
+def outside(space: SpaceConfig, given: ArchitectureConfig, keys: Iterable[str]) -> Iterator[Broken]:
     """Yield the keys of a network that the space cannot draw so, each with what it can.
 
     Args:
@@ -126,15 +123,14 @@ def outside(
     if not contains(space.depth, len(given.blocks)):
         said = _not_in("space.depth", space.depth, len(given.blocks))
         yield "blocks", f"number of blocks {said}"
-    blocks: Sequence[BlockConfig | Block] = given.blocks
-    for number, block in enumerate(blocks):
+    for number, block in enumerate(given.blocks):
         own = (key for key in BLOCK_KEYS if key != "skip" or block.may_skip)
         yield from _outside(space, block, own, f"blocks.{number}.")
     yield from _outside(space, given, keys, "")
 
 
 def _outside(
-    space: SpaceConfig, given: object, keys: Iterable[str], where: str
+    space: SpaceConfig, given: Section, keys: Iterable[str], where: str
 ) -> Iterator[Broken]:
     for key in keys:
         dimension, value = getattr(space, key), getattr(given, key)

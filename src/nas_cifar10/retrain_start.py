@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nas_cifar10.config import Config
+from nas_cifar10.config_candidate import ArchitectureConfig
 from nas_cifar10.config_rules import outside
 from nas_cifar10.config_search import RetrainConfig
 from nas_cifar10.errors import ConfigError
@@ -14,7 +15,7 @@ from nas_cifar10.model import Model, read_model
 from nas_cifar10.reading import read_bytes
 from nas_cifar10.runs import RunFolder
 from nas_cifar10.segment import Start
-from nas_cifar10.space.candidate import Architecture
+from nas_cifar10.space.candidate import Architecture, Candidate
 from nas_cifar10.study_rows import Trial
 
 _KEY = "retrain.start_from"
@@ -67,7 +68,10 @@ def check_space(source: Source, config: Config) -> None:
     """
     _check_colours(source, config.data.channels)
     architecture, frozen = source.model.architecture, config.retrain.freeze
-    for key, said in outside(config.space, architecture, ["stem"]):
+    written = ArchitectureConfig.model_validate(
+        Candidate(architecture, ()).to_json()["architecture"]
+    )
+    for key, said in outside(config.space, written, ["stem"]):
         raise ConfigError(
             f"{_KEY}: {source.run}: no network of this space is its network: {key}: {said}; "
             f"let the space hold it, alone if it is to be the one found"

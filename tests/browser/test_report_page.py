@@ -199,7 +199,7 @@ def test_nothing_runs_off_the_screen(open_page: Open, report_path: Path, width: 
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="axe-core: npm ci --prefix tests/browser")
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core: npm install --prefix tests/browser")
 @pytest.mark.parametrize("look", ["light", "dark"])
 def test_axe_finds_no_serious_violation(open_page: Open, report_path: Path, look: str) -> None:
     opened = open_page(color_scheme=look, bypass_csp=True)
