@@ -158,7 +158,7 @@ _PARTS = ("all", "train", "validation", "test")
 
 def _training_procedure(model: Values, metrics: Values, config: Config) -> str:
     origin, settings = model["provenance"], config.training
-    values = settings.model_dump() | origin["candidate"]["training"]
+    values = origin["training"]
     learnt = "the training part" if config.retrain.monitor == "validation" else "train + validation"
     search = config.search
     rows = [

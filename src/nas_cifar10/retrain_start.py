@@ -76,11 +76,7 @@ def check_space(source: Source, config: Config) -> None:
             f"{_KEY}: {source.run}: no network of this space is its network: {key}: {said}; "
             f"let the space hold it, alone if it is to be the one found"
         )
-    if frozen > len(architecture.blocks):
-        raise ConfigError(
-            f"retrain.freeze: must be at most {len(architecture.blocks)}, the blocks of "
-            f"{source.run}, got {frozen}"
-        )
+    _check_frozen(frozen, architecture, source.run)
 
 
 def check(source: Source, run: RunFolder, trial: Trial, channels: int, frozen: int) -> None:
@@ -100,10 +96,14 @@ def check(source: Source, run: RunFolder, trial: Trial, channels: int, frozen: i
             f"{place}: its network must be that of trial {trial.number} in all but the head: "
             f"{found}; search a space that holds that network alone, or choose another --trial"
         )
-    if frozen > len(architecture.blocks):
+    _check_frozen(frozen, architecture, f"trial {trial.number}")
+
+
+def _check_frozen(frozen: int, architecture: Architecture, whose: str) -> None:
+    most = len(architecture.blocks)
+    if frozen > most:
         raise ConfigError(
-            f"retrain.freeze: must be at most {len(architecture.blocks)}, the blocks of trial "
-            f"{trial.number}, got {frozen}"
+            f"retrain.freeze: must be at most {most}, the blocks of {whose}, got {frozen}"
         )
 
 
