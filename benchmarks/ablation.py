@@ -5,6 +5,7 @@
 Only `search.baseline` is trained, on some of the pictures, and measured on validation; test is not
 looked at. In each turn everything is trained once with the same seed, so differences are taken
 within it: the same split, the same batches, and the same first weights where the shapes allow.
+It takes hours; stopped, the same command goes on from what FILE holds.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from nas_cifar10.config import Config
 IN_NETWORK = {"stem", "head", "initialisation"}
 IN_BLOCKS = {"norm", "activation", "skip", "convolutions"}
 WHOLE = "nothing"
+COMMAND = " ".join(["benchmarks/ablation.py", *sys.argv[1:]])
 LEFT_OUT: dict[str, dict[str, Any]] = {
     WHOLE: {},
     "whitening (a plain first convolution)": {"stem": "conv"},
@@ -32,7 +34,7 @@ LEFT_OUT: dict[str, dict[str, Any]] = {
     "GELU (ReLU)": {"activation": "relu"},
     "second convolutions": {"convolutions": 1},
     "Muon (SGD, Nesterov)": {"optimizer": "sgd", "momentum": 0.9},
-    "triangular rate (constant)": {"schedule": "constant"},
+    "falling rate (constant)": {"schedule": "constant"},
     "weight decay": {"weight_decay": 0.0},
     "label smoothing": {"label_smoothing": 0.0},
     "flips": {"flip": "none"},
@@ -60,9 +62,9 @@ def main() -> None:
     configs = {name: without(whole, change) for name, change in LEFT_OUT.items()}
     plain = Config.model_validate(whole)
     names = [WHOLE, *(n for n in configs if Config.model_validate(configs[n]) != plain)]
-    reached: dict[str, list[float]] = {name: [] for name in names}
+    reached = {name: known(given.out).get(name, []) for name in names}
     for seed in range(1, given.turns + 1):
-        for name in names:
+        for name in (n for n in names if len(reached[n]) < seed):
             reached[name].append(accuracy(configs[name], seed))
             print(f"seed {seed}  {reached[name][-1]:.4f}  without {name}", flush=True)
             keep(given, reached)
@@ -118,10 +120,21 @@ def lost(reached: dict[str, list[float]], name: str) -> dict[str, float | None]:
     return mean_and_error([whole - other for whole, other in pairs])
 
 
+def known(path: Path) -> dict[str, list[float]]:
+    """Return what this very command has reached so far."""
+    if not path.exists():
+        return {}
+    result = json.loads(path.read_text("utf-8"))
+    if result["command"] != COMMAND:
+        sys.exit(f"{path} is of another command: {result['command']}; name another --out")
+    reached: dict[str, list[float]] = result["validation_accuracy"]
+    return reached
+
+
 def keep(given: argparse.Namespace, reached: dict[str, list[float]]) -> None:
     """Write all that is known so far."""
     result = {
-        "command": " ".join(["benchmarks/ablation.py", *sys.argv[1:]]),
+        "command": COMMAND,
         "pictures": "CIFAR-10 (JPEG)",
         "validation_accuracy": reached,
         "lost_without": {n: lost(reached, n) for n in reached if n != WHOLE and reached[n]},
