@@ -5,7 +5,7 @@
 Only `search.baseline` is trained, on some of the pictures, and measured on validation; test is not
 looked at. In each turn everything is trained once with the same seed, so differences are taken
 within it: the same split, the same batches, and the same first weights where the shapes allow.
-It takes hours; stopped, the same command goes on from what FILE holds.
+It takes hours; stopped, the same command of the same code goes on from what FILE holds.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def main() -> None:
     configs = {name: without(whole, change) for name, change in LEFT_OUT.items()}
     plain = Config.model_validate(whole)
     names = [WHOLE, *(n for n in configs if Config.model_validate(configs[n]) != plain)]
-    reached = {name: known(given.out).get(name, []) for name in names}
+    reached: dict[str, list[float]] = {name: [] for name in names} | known(given.out)
     for seed in range(1, given.turns + 1):
         for name in (n for n in names if len(reached[n]) < seed):
             reached[name].append(accuracy(configs[name], seed))
