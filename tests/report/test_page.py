@@ -227,6 +227,33 @@ def test_the_spread_of_seeds_stands_beside_the_baseline(make_run: Make) -> None:
     assert rows["its accuracy over 3 seeds"] == "0.713 ± 0.015 (sd)"
 
 
+def test_a_search_that_did_not_beat_its_baseline_says_so(make_run: Make) -> None:
+    told = "The best is the network that the search was told to begin with"
+    run = make_run()
+    search = read_json(run.search)
+    for reached, says in (({}, True), ({"trial": 1, "validation_accuracy": 0.5}, False)):
+        write_json(run.search, search | {"baseline": search["best"] | reached})
+        assert (told in page_of(run)) == says
+
+
+@pytest.mark.parametrize(
+    ("states", "told"),
+    [
+        (("complete", "pruned"), "the rest was saved by ending trials early"),
+        (("complete", "infeasible"), "the rest was saved by refusing candidates above their"),
+        (("complete", "repeated"), "the rest was saved by not training a network twice"),
+        (("complete", "pruned", "infeasible"), "ending trials early and refusing candidates"),
+        (("complete", "failed"), "the rest is of trials that failed"),
+        (("complete", "running"), "some of the rest is to come"),
+        (("complete", "complete"), "none was saved"),
+    ],
+)
+def test_epochs_that_were_not_trained_are_explained(
+    make_run: Make, states: tuple[str, ...], told: str
+) -> None:
+    assert told in page_of(make_run(states=states))
+
+
 def test_a_retrain_without_a_measurement_says_so(make_run: Make) -> None:
     run = make_run(test=False, monitor="none")
     assert "The test set was left unread." in page_of(run)

@@ -16,14 +16,20 @@ def _of_the_search(facts: Facts) -> list[str]:
     if facts.search is None:
         return []
     told, num, counts = [], len(facts.complete), facts.search.trials
+    best, baseline = facts.search.best, facts.search.baseline
     if num < FEW:
         told.append(
             f"{counted(num, 'complete trial')} cannot rank a space: another seed may find another "
             "network, and importances of so few are mostly noise."
         )
+    if num > 1 and baseline is not None and best == baseline:
+        told.append(
+            "The best is the network that the search was told to begin with: it proposed none that "
+            "got further."
+        )
     if counts.ended and counts.ended == counts.requested and not counts.model_based:
         told.append("No trial was proposed by a model: this was random search.")
-    if facts.search.best is not None:
+    if best is not None:
         told.append(
             f"Validation {facts.objective} chose this network among "
             f"{counted(counts.ended, 'trial')}, so validation flatters it; test does not."

@@ -9,7 +9,7 @@ from nas_cifar10.report.captions import counted
 from nas_cifar10.report.charts import plain
 from nas_cifar10.report.drawing import drawing
 from nas_cifar10.report.facts import DUPLICATES, Facts
-from nas_cifar10.report.parts import Environment
+from nas_cifar10.report.parts import Environment, TrialCounts
 from nas_cifar10.report.pictures import Album
 
 _PLAIN = "Every convolution is followed by ReLU and a 2×2 max-pooling."
@@ -54,10 +54,23 @@ def _epochs(facts: Facts) -> dict[str, float | str] | None:
     if facts.search is None or not facts.search.epochs.full_budget:
         return None
     trained, full = facts.search.epochs.trained, facts.search.epochs.full_budget
-    over = facts.search.trials.ended == facts.search.trials.requested
-    rest = "the rest was saved by ending trials early" if over else "some of the rest is to come"
-    rest = rest if trained < full else "none was saved"
+    rest = _rest(facts.search.trials) if trained < full else "none was saved"
     return {"trained": trained, "full": full, "share": trained / full, "rest": rest}
+
+
+def _rest(counts: TrialCounts) -> str:
+    """Say why some epochs were not trained."""
+    if counts.ended < counts.requested:
+        return "some of the rest is to come"
+    savings = {
+        "ending trials early": counts.pruned,
+        "refusing candidates above their budget": counts.infeasible,
+        "not training a network twice": counts.repeated,
+    }
+    saved = [told for told, num in savings.items() if num]
+    if not saved:
+        return "the rest is of trials that failed"
+    return f"the rest was saved by {' and '.join(saved)}"
 
 
 def _data(facts: Facts) -> dict[str, Any] | None:
