@@ -239,13 +239,13 @@ def test_a_search_that_did_not_beat_its_baseline_says_so(make_run: Make) -> None
 @pytest.mark.parametrize(
     ("states", "told"),
     [
-        (("complete", "pruned"), "the rest was saved by ending trials early"),
-        (("complete", "infeasible"), "the rest was saved by refusing candidates above their"),
-        (("complete", "repeated"), "the rest was saved by not training a network twice"),
-        (("complete", "pruned", "infeasible"), "ending trials early and refusing candidates"),
-        (("complete", "failed"), "the rest is of trials that failed"),
+        (("complete", "pruned"), "the rest belongs to trials ended early."),
+        (("complete", "infeasible"), "the rest belongs to candidates refused for their budget."),
+        (("complete", "repeated"), "the rest belongs to networks trained before."),
+        (("complete", "failed"), "the rest belongs to trials that failed."),
+        (("complete", "pruned", "failed"), "to trials ended early and trials that failed."),
         (("complete", "running"), "some of the rest is to come"),
-        (("complete", "complete"), "none was saved"),
+        (("complete", "complete"), "none was left out"),
     ],
 )
 def test_epochs_that_were_not_trained_are_explained(

@@ -54,7 +54,7 @@ def _epochs(facts: Facts) -> dict[str, float | str] | None:
     if facts.search is None or not facts.search.epochs.full_budget:
         return None
     trained, full = facts.search.epochs.trained, facts.search.epochs.full_budget
-    rest = _rest(facts.search.trials) if trained < full else "none was saved"
+    rest = _rest(facts.search.trials) if trained < full else "none was left out"
     return {"trained": trained, "full": full, "share": trained / full, "rest": rest}
 
 
@@ -62,15 +62,13 @@ def _rest(counts: TrialCounts) -> str:
     """Say why some epochs were not trained."""
     if counts.ended < counts.requested:
         return "some of the rest is to come"
-    savings = {
-        "ending trials early": counts.pruned,
-        "refusing candidates above their budget": counts.infeasible,
-        "not training a network twice": counts.repeated,
+    whose = {
+        "trials ended early": counts.pruned,
+        "candidates refused for their budget": counts.infeasible,
+        "networks trained before": counts.repeated,
+        "trials that failed": counts.failed,
     }
-    saved = [told for told, num in savings.items() if num]
-    if not saved:
-        return "the rest is of trials that failed"
-    return f"the rest was saved by {' and '.join(saved)}"
+    return f"the rest belongs to {' and '.join(told for told, num in whose.items() if num)}"
 
 
 def _data(facts: Facts) -> dict[str, Any] | None:
