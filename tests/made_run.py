@@ -181,7 +181,7 @@ class MadeRun:
         return {
             "trials": {"requested": max(1, len(self.states))}
             | {state: states[state] for state in STATES}
-            | {kind: kinds[kind] for kind in ("random", "model_based", "baseline")},
+            | {kind: kinds[kind] for kind in ("random", "model_based", "local", "baseline")},
             "epochs": {
                 "trained": sum(trial["epochs"] for trial in trials),
                 "full_budget": max(1, len(self.states)) * self.num_epochs,

@@ -123,5 +123,5 @@ def adds_up(found: dict[str, Any]) -> None:
     counts = found["trials"]
     names = ("complete", "pruned", "failed", "infeasible", "repeated")
     assert sum(counts[name] for name in names) == counts["requested"]
-    kinds = ("random", "model_based", "baseline")
+    kinds = ("random", "model_based", "local", "baseline")
     assert sum(counts[name] for name in kinds) == counts["requested"]

@@ -199,6 +199,28 @@ NOTICES: list[tuple[list[str], list[str]]] = [
         ],
     ),
     (
+        ["search.trials=4", "search.sampler.name=local"],
+        [
+            "search.sampler.startup_trials=4 leaves none of 4 trials to a local search: "
+            "the search is random"
+        ],
+    ),
+    (
+        [
+            "search.trials=4",
+            "search.sampler.name=local",
+            baseline(SMALL, SMALL),
+        ],
+        [],
+    ),
+    (
+        [
+            "search.sampler={name: local, startup_trials: 3}",
+            baseline(SMALL, SMALL),
+        ],
+        ["search.sampler.startup_trials has no effect with local and a baseline"],
+    ),
+    (
         ["search.schedule={name: none, reduction_factor: 4}"],
         ["search.schedule.reduction_factor has no effect with schedule none"],
     ),

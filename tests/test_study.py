@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import optuna
@@ -23,8 +24,8 @@ from made_study import (
     running,
 )
 from nas_cifar10.space.cost import Cost
-from nas_cifar10.study import SAMPLERS
 from nas_cifar10.study_rows import Clock, State
+from nas_cifar10.study_samplers import SAMPLERS
 
 BASELINE = (
     "search.baseline={architecture: {blocks: [{channels: 8, kernel_size: 5}]},"
@@ -91,7 +92,7 @@ def test_another_config_can_be_stored(path: Path) -> None:
     assert reopened(study).facts.resolved == study.facts.resolved
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize("sampler", ["tpe", "local", "random"])
 def test_sittings_of_any_length_without_cohorts_equal_one(tmp_path: Path, sampler: str) -> None:
     config = made_config(f"search.sampler.name={sampler}")
     straight = made_study(tmp_path / "one.db", config)
@@ -175,6 +176,47 @@ def test_the_baseline_is_trial_0(path: Path, sampler: str) -> None:
     assert (first.kind, second.kind) == ("baseline", "random")
     assert str(first.candidate.architecture) == "8, kernels 5"
     assert dict(first.candidate.training) == {"learning_rate": 0.003}
+
+
+def test_local_search_starts_from_the_baseline_and_goes_on_from_the_best(path: Path) -> None:
+    study = made_study(path, made_config(BASELINE, "search.sampler.name=local"))
+    play(study, 25)
+    trials = study.trials()
+    assert [trial.kind for trial in trials] == ["baseline"] + ["local"] * 24
+    changes = []
+    for start in range(0, 25, 5):  # a cohort knows what was complete before it
+        known = [trial for trial in trials[:start] if trial.state == "complete"] or trials[:1]
+        best = max(known, key=lambda t: t.epochs[-1].measured.accuracy)
+        for trial in trials[max(1, start) : start + 5]:
+            old, new = (study.space.used_values(t.candidate) for t in (best, trial))
+            changes.append(sum(old[name] != new[name] for name in old.keys() & new.keys()))
+    assert min(changes) >= 1
+    assert mean(changes) < 3
+    assert len({trial.candidate for trial in trials}) == 25
+
+
+def test_local_search_without_a_baseline_starts_at_random(path: Path) -> None:
+    settings = ("search.sampler={name: local, startup_trials: 4}",)
+    study = made_study(path, made_config(*settings))
+    play(study, 10)
+    assert [trial.kind for trial in study.trials()] == ["random"] * 5 + ["local"] * 5
+
+
+def test_local_search_repeats_nothing_as_long_as_there_is_something_else(path: Path) -> None:
+    study = made_study(path, made_config(*SMALL, "search.sampler.name=local"))
+    play(study, 30, cohort=1)
+    drawn = [trial.candidate for trial in study.trials()]
+    assert set(drawn) == set(study.space.enumerate())
+    beside = [trial.kind for trial in study.trials()].index("local")
+    new = set(drawn) - set(drawn[:beside])
+    assert set(drawn[beside : beside + len(new)]) == new
+
+
+def test_local_search_starts_from_all_of_a_front(path: Path) -> None:
+    goals = ("search.objectives=[accuracy, macs]", "search.sampler.name=local")
+    study = made_study(path, made_config(*goals))
+    play(study, 40)
+    assert {trial.kind for trial in study.trials()[5:]} == {"local"}
 
 
 SMALL = ("space.training={}", "space.depth=[1, 2]", "space.kernel_size=3")  # 2 + 4 candidates

@@ -21,7 +21,7 @@ from nas_cifar10.search.budgets import COSTS
 from nas_cifar10.search.schedules import SCHEDULES
 from nas_cifar10.space.candidate import ARCHITECTURE_KEYS, BLOCK_KEYS, PLAIN
 from nas_cifar10.space.search_space import WORK
-from nas_cifar10.study import SAMPLERS
+from nas_cifar10.study_samplers import SAMPLERS
 from nas_cifar10.training.optim import OPTIMIZERS
 from nas_cifar10.training.rates import RATES
 

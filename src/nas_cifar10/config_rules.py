@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 from nas_cifar10.config import Config, SearchedTraining, SpaceConfig, searched_training
 from nas_cifar10.config_candidate import ArchitectureConfig, BlockConfig, FixedTraining
+from nas_cifar10.config_search import SearchConfig
 from nas_cifar10.dimensions import Range, Section, contains, largest, options
 
 Broken: TypeAlias = tuple[str, str]
@@ -195,16 +196,24 @@ def notices(config: Config) -> list[str]:
         found.append("data.test_images has no effect: cifar10 brings its own test set")
     if training.optimizer in {"adam", "adamw"} and _changed(training, "momentum"):
         found.append(f"training.momentum has no effect with {training.optimizer}")
-    if sampler.name != "tpe" and _changed(sampler, "startup_trials"):
-        found.append(f"search.sampler.startup_trials has no effect with {sampler.name}")
-    if sampler.name == "tpe" and sampler.startup_trials >= config.search.trials:
+    if not _has_startup(config.search) and _changed(sampler, "startup_trials"):
+        also = " and a baseline" if sampler.name == "local" else ""
+        found.append(f"search.sampler.startup_trials has no effect with {sampler.name}{also}")
+    if _has_startup(config.search) and sampler.startup_trials >= config.search.trials:
+        guide = "TPE's model" if sampler.name == "tpe" else "a local search"
         found.append(
             f"search.sampler.startup_trials={sampler.startup_trials} leaves none of "
-            f"{config.search.trials} trials to TPE's model: the search is random"
+            f"{config.search.trials} trials to {guide}: the search is random"
         )
     if schedule.name == "none" and _changed(schedule, "reduction_factor"):
         found.append("search.schedule.reduction_factor has no effect with schedule none")
     return found
+
+
+def _has_startup(search: SearchConfig) -> bool:
+    """Say whether trials are drawn at random before the sampler proposes any."""
+    started = search.sampler.name == "local" and search.baseline is not None
+    return search.sampler.name in {"tpe", "local"} and not started
 
 
 def _changed(section: Section, key: str) -> bool:

@@ -41,9 +41,14 @@ Goals: TypeAlias = Annotated[
 class SamplerConfig(Section):
     """Who proposes candidates."""
 
-    name: Literal["tpe", "random", "exhaustive"] = Field("tpe", description="the sampler")
+    name: Literal["tpe", "local", "random", "exhaustive"] = Field(
+        "tpe",
+        description="the sampler; local: neighbours of the best so far, of the baseline at first",
+    )
     startup_trials: Count = Field(
-        4, description="finished random trials before TPE's model is used"
+        4,
+        description="finished random trials before TPE's model is used, or the best has neighbours "
+        "drawn; local starts from search.baseline at once where there is one",
     )
 
 

@@ -10,16 +10,15 @@ import itertools
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from random import Random
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.exceptions import StorageInternalError
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from nas_cifar10 import config_file
-from nas_cifar10.config_search import SamplerConfig
 from nas_cifar10.crash import crash_point
 from nas_cifar10.database import Database
 from nas_cifar10.database_lock import StudyLock
@@ -31,6 +30,7 @@ from nas_cifar10.space.search_space import SearchSpace, Value
 from nas_cifar10.study_book import Book, by_score, check_stored, distributions, row
 from nas_cifar10.study_patience import Patience
 from nas_cifar10.study_rows import Clock, Facts, Proposal, State, Trial, WholeLatency
+from nas_cifar10.study_samplers import SAMPLERS, beside_the_best
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -40,28 +40,6 @@ _LATENCY = "nas_cifar10_latency"
 _DRIVER = "nas_cifar10_driver"  # of a study on a server: who has driven it last
 _STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
-
-class _FlatTPE(optuna.samplers.TPESampler):
-    """TPE over all dimensions jointly, also for several objectives, of a space all trials share.
-
-    Which dimensions all trials share is known: finding it out again for every draw would compare
-    every value of every trial, four fifths of a draw at 1,000 trials.
-    """
-
-    def infer_relative_search_space(
-        self, study: optuna.Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """Return the space of any trial, in the order Optuna would."""
-        first = study.get_trials(deepcopy=False)[0].distributions
-        return {name: first[name] for name in sorted(first) if not first[name].single()}
-
-
-SAMPLERS: dict[str, Callable[[SamplerConfig, int], optuna.samplers.BaseSampler]] = {
-    "tpe": lambda settings, seed: _FlatTPE(
-        n_startup_trials=settings.startup_trials, multivariate=True, seed=seed
-    ),
-    "random": lambda settings, seed: optuna.samplers.RandomSampler(seed=seed),
-}
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -199,7 +177,13 @@ class Study:
             place = (number - (baseline is not None)) % int(self.space.size())
             candidate = next(itertools.islice(self.space.enumerate(), place, None))
             return self._fixed(number, "random", self.space.values(candidate))
-        return self._sampled(number)
+        words = np.random.SeedSequence([self.config.seed, number]).generate_state(1)
+        if sampler == "local":
+            twin, rng = self._mirror().study, Random(int(words[0]))
+            values = beside_the_best(twin, self.config.search, self.space, rng)
+            if values is not None:
+                return self._fixed(number, "local", values)
+        return self._sampled(number, int(words[0]))
 
     @_explained
     def add(
@@ -308,10 +292,9 @@ class Study:
         self._mirror().add(self._drawn_from, values, {})
         return Proposal(number, kind, values, self.space.candidate(values))
 
-    def _sampled(self, number: int) -> Proposal:
+    def _sampled(self, number: int, seed: int) -> Proposal:
         settings, twin = self.config.search.sampler, self._mirror()
-        words = np.random.SeedSequence([self.config.seed, number]).generate_state(1)
-        twin.study.sampler = SAMPLERS[settings.name](settings, int(words[0]))
+        twin.study.sampler = SAMPLERS[settings.name](settings, seed)
         trial = twin.study.ask(self._drawn_from)
         assert trial.number == number
         kind = "model_based" if trial.relative_params else "random"

@@ -18,7 +18,7 @@ Count: TypeAlias = Annotated[int, Field(ge=0)]
 Milliseconds: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Threads: TypeAlias = Annotated[int, Field(ge=1, le=1024)]
 State: TypeAlias = Literal["running", "complete", "pruned", "failed", "infeasible", "repeated"]
-Kind: TypeAlias = Literal["random", "model_based", "baseline"]
+Kind: TypeAlias = Literal["random", "model_based", "local", "baseline"]
 
 
 class _Resolved(BaseModel):
@@ -109,7 +109,7 @@ class Trial:
     Args:
         state: running, complete, pruned, failed, infeasible or repeated.
         reason: Why it failed, or which trial it repeats.
-        kind: random (drawn without a model), model_based or baseline.
+        kind: random (drawn without a model), model_based, local (beside the best) or baseline.
         repeats: The number of an earlier trial with the same candidate.
         latency_ms: By the study's table of parts, where it has one.
     """

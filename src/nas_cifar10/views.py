@@ -100,7 +100,7 @@ def totals(study: Study, trials: Sequence[Trial], importances: dict[str, float])
         "trials": {
             "requested": config.search.trials,
             **{name: states[name] for name in names},
-            **{name: kinds[name] for name in ("random", "model_based", "baseline")},
+            **{name: kinds[name] for name in ("random", "model_based", "local", "baseline")},
         },
         "epochs": {
             "trained": sum(len(trial.epochs) for trial in trials),

@@ -79,6 +79,16 @@ def test_a_random_sampler_was_meant_to_be_random(make_run: Make) -> None:
     assert rows(run)["proposed by"] == "10 random, 0 model-based: search was random"
 
 
+def test_a_local_search_is_not_called_random(make_run: Make) -> None:
+    run = make_run(startup_trials=4)
+    text = run.config.read_text("utf-8").replace("name: tpe", "name: local")
+    run.config.write_text(text, "utf-8")
+    found = read_json(run.search)
+    counts = found["trials"] | {"model_based": 0, "local": 6}
+    write_json(run.search, found | {"trials": counts})
+    assert rows(run)["proposed by"] == "4 random, 0 model-based, 6 beside the best"
+
+
 def test_an_enumeration_is_not_called_random(make_run: Make) -> None:
     run = make_run(startup_trials=10, space={"training": {}, "depth": [1]})
     text = run.config.read_text("utf-8").replace("name: tpe", "name: exhaustive")

@@ -197,7 +197,7 @@ def test_the_table_of_latencies_is_shown_beside_the_whole_network(tmp_path: Path
     assert f"timed whole, {trial} takes 2 ms where the sum is 1.84 ms" in page
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "exhaustive"])
+@pytest.mark.parametrize("sampler", ["tpe", "local", "exhaustive"])
 def test_what_the_table_says_is_refused(tmp_path: Path, sampler: str) -> None:
     config = search_config(
         "search.constraints.max_latency_ms=3.5",

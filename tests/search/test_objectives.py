@@ -123,7 +123,7 @@ def test_workers_make_no_difference_to_a_front(tmp_path: Path, pareto: tuple[Stu
     assert table(study) == table(straight)
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random", "exhaustive"])
+@pytest.mark.parametrize("sampler", ["tpe", "local", "random", "exhaustive"])
 @pytest.mark.parametrize("limit", [40_000, 1])
 def test_samplers_and_budgets_work_with_several_goals(
     tmp_path: Path, sampler: str, limit: int

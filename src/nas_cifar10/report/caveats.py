@@ -27,7 +27,7 @@ def _of_the_search(facts: Facts) -> list[str]:
             "The best is the network that the search was told to begin with: it proposed none that "
             "got further."
         )
-    if counts.ended and counts.ended == counts.requested and not counts.model_based:
+    if counts.ended == counts.requested and not (counts.model_based or counts.local):
         told.append("No trial was proposed by a model: this was random search.")
     if best is not None:
         told.append(

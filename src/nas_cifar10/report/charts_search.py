@@ -33,6 +33,7 @@ from nas_cifar10.space.search_space import Choice, Dimension, from_number, numer
 _KINDS = {
     "random": ("random", BLUE, "circle"),
     "model_based": ("model-based", ORANGE, "square"),
+    "local": ("beside the best", ORANGE, "triangle-up"),
     "baseline": ("baseline", GREEN, "diamond"),
 }
 _MEASURED = {"complete": "", "pruned": "-open", "running": "-open-dot"}

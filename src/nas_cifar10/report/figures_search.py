@@ -37,6 +37,7 @@ from nas_cifar10.report.parts import (
 KINDS = {
     "random": ("random", BLUE, "o"),
     "model_based": ("model-based", ORANGE, "s"),
+    "local": ("beside the best", ORANGE, "^"),
     "baseline": ("baseline", GREEN, "D"),
 }
 # An empty fill is the kind's own colour.

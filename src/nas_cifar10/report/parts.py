@@ -18,7 +18,7 @@ Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Time: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 State: TypeAlias = Literal["complete", "pruned", "failed", "infeasible", "repeated", "running"]
-Kind: TypeAlias = Literal["random", "model_based", "baseline"]
+Kind: TypeAlias = Literal["random", "model_based", "local", "baseline"]
 
 
 def _architecture(values: Any) -> Architecture:
@@ -117,6 +117,7 @@ class TrialCounts:
     repeated: Count
     random: Count
     model_based: Count
+    local: Count
     baseline: Count
 
     @property

@@ -85,8 +85,9 @@ def _proposed(facts: Facts, search: Search) -> str:
     """Say who proposed the trials, and whether that was a search by a model at all."""
     counts, config = search.trials, facts.config
     told = f"{counts.random:,} random, {counts.model_based:,} model-based"
+    told += f", {counts.local:,} beside the best" if counts.local else ""
     told += f", {counts.baseline:,} baseline" if counts.baseline else ""
-    if counts.model_based or counts.ended < counts.requested:
+    if counts.model_based or counts.local or counts.ended < counts.requested:
         return told
     sampler = config.search.sampler if config else None
     if sampler is not None and sampler.name == "exhaustive":
