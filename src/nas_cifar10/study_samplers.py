@@ -43,6 +43,7 @@ def beside_the_best(
     """Return values beside those of the best trial, or of one of a front, for `local`.
 
     As long as no trial is complete that is the baseline. None: without one, there is no best yet.
+    Where no neighbour is left that was not drawn, it is the best once more: not trained again.
     """
     trials = study.get_trials(deepcopy=False)
     if settings.baseline is None:
