@@ -117,8 +117,8 @@ class TrialCounts:
     repeated: Count
     random: Count
     model_based: Count
-    local: Count
     baseline: Count
+    local: Count = 0  # runs from before there was a local search have none
 
     @property
     def ended(self) -> int:
