@@ -1,10 +1,11 @@
 """A study: what goes in comes out, after any number of openings, and nobody else's is touched."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 from statistics import mean
 from typing import Any
 
@@ -23,7 +24,10 @@ from made_study import (
     reopened,
     running,
 )
+from nas_cifar10 import study_samplers
 from nas_cifar10.space.cost import Cost
+from nas_cifar10.space.neighbours import neighbour
+from nas_cifar10.space.search_space import SearchSpace, Value
 from nas_cifar10.study_rows import Clock, State
 from nas_cifar10.study_samplers import SAMPLERS
 
@@ -212,11 +216,25 @@ def test_local_search_repeats_nothing_as_long_as_there_is_something_else(path: P
     assert set(drawn[beside : beside + len(new)]) == new
 
 
-def test_local_search_starts_from_all_of_a_front(path: Path) -> None:
+def test_local_search_starts_from_every_network_of_a_front_and_no_other(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     goals = ("search.objectives=[accuracy, macs]", "search.sampler.name=local")
     study = made_study(path, made_config(*goals))
-    play(study, 40)
-    assert {trial.kind for trial in study.trials()[5:]} == {"local"}
+    for number, (accuracy, macs) in enumerate([(0.3, 5), (0.5, 9), (0.4, 7), (0.2, 6)]):
+        trial = study.add(study.propose(number), Cost(7, macs, ()), repeats=None)
+        trial = study.set_epochs(trial, made_epochs(trial.candidate, 3))
+        study.end(trial, "complete", "", "complete", accuracy)
+    parents = set()
+
+    def noted(space: SearchSpace, values: Mapping[str, Value], rng: Random) -> dict[str, Value]:
+        parents.add(space.candidate(values))
+        return neighbour(space, values, rng)
+
+    monkeypatch.setattr(study_samplers, "neighbour", noted)
+    for number in range(4, 24):
+        assert study.propose(number).kind == "local"
+    assert parents == {trial.candidate for trial in study.trials()[:3]}
 
 
 SMALL = ("space.training={}", "space.depth=[1, 2]", "space.kernel_size=3")  # 2 + 4 candidates

@@ -3,15 +3,15 @@
 import itertools
 import json
 import math
-import random
 from typing import Any
 
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from made_space import draw, space_of
 from made_study import made_config
-from nas_cifar10.config import SpaceConfig, TrainingConfig
+from nas_cifar10.config import TrainingConfig
 from nas_cifar10.data.loader import normalise
 from nas_cifar10.export import traced
 from nas_cifar10.model import Model
@@ -19,7 +19,6 @@ from nas_cifar10.networks.build import build, initialise
 from nas_cifar10.networks.cost import cost
 from nas_cifar10.networks.whitening import whiten
 from nas_cifar10.space.candidate import Architecture, Block, Candidate
-from nas_cifar10.space.search_space import Dimension, RealRange, SearchSpace, Value, values_of
 from nas_cifar10.training.engine import train_step
 from nas_cifar10.training.lanes import Lanes
 from nas_cifar10.training.optim import OPTIMIZERS, make_optimizer
@@ -49,20 +48,13 @@ WIDEST: dict[str, Any] = {
         "mixup": {"low": 0, "high": 1},
     },
 }
-SPACE = SearchSpace.from_config(SpaceConfig.model_validate(WIDEST))
+SPACE = space_of(**WIDEST)
 Shape = tuple[int, int, int]
 SHAPES: list[Shape] = [(3, 32, 32), (3, 17, 20), (1, 18, 18)]
 
 
 def drawn(seed: int) -> Candidate:
-    generator = random.Random(seed)
-
-    def suggest(name: str, dimension: Dimension) -> Value:
-        if isinstance(dimension, RealRange):
-            return generator.uniform(dimension.low, dimension.high)
-        return generator.choice(values_of(dimension))
-
-    return SPACE.sample(suggest)
+    return SPACE.sample(draw(seed))
 
 
 def check(seed: int) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from nas_cifar10.report import caveats
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.summary import duration, summary
 from nas_cifar10.runs import RunFolder, read_csv, read_json, write_csv, write_json
@@ -87,6 +88,11 @@ def test_a_local_search_is_not_called_random(make_run: Make) -> None:
     counts = found["trials"] | {"model_based": 0, "local": 6}
     write_json(run.search, found | {"trials": counts})
     assert rows(run)["proposed by"] == "4 random, 0 model-based, 6 beside the best"
+    facts = gather(run)
+    assert not [sentence for sentence in caveats.of(facts) if "random search" in sentence]
+    write_json(run.search, found | {"trials": counts | {"random": 10, "local": 0}})
+    facts = gather(run)
+    assert [sentence for sentence in caveats.of(facts) if "random search" in sentence]
 
 
 def test_an_enumeration_is_not_called_random(make_run: Make) -> None:
