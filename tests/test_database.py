@@ -12,7 +12,13 @@ import pytest
 
 from made_study import ask, made_config, made_facts, no_waiting
 from nas_cifar10.database import Database
-from nas_cifar10.errors import BadDataError, ConfigError, MissingInputError, StorageError
+from nas_cifar10.errors import (
+    BadDataError,
+    ConfigError,
+    MissingInputError,
+    MissingPackageError,
+    StorageError,
+)
 from nas_cifar10.study_open import create_study, open_study
 
 ODD_NAMES = [
@@ -125,9 +131,10 @@ def test_a_password_is_never_shown(text: str, shown: str) -> None:
 def test_a_missing_driver_is_named_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg2", None)
     database = Database.parse("postgresql+psycopg2://anna:secret@host/db")
-    with pytest.raises(ConfigError, match="its driver is not installed: psycopg2") as refused:
+    with pytest.raises(MissingInputError, match="its driver psycopg2 is not installed") as refused:
         open_study(database, "made")
     assert "secret" not in str(refused.value)
+    assert "postgresql+psycopg://" in str(refused.value)
 
 
 def test_a_missing_file_is_missing_and_stays_so(tmp_path: Path) -> None:
@@ -187,12 +194,10 @@ def test_a_driver_that_is_not_installed_is_named_with_the_way_to_get_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    told = (
-        r"anna:\*\*\*@host/db: its driver is not installed: psycopg; install it with pip install "
-    )
-    with pytest.raises(ConfigError, match=told + r"'nas-cifar10\[postgres\]'") as raised:
+    told = r"anna:\*\*\*@host/db: needs the package psycopg; install it with pip install "
+    with pytest.raises(MissingPackageError, match=told + r"'nas-cifar10\[postgres\]'") as raised:
         Database.parse("postgresql+psycopg://anna:geheim@host/db").exists()
-    assert raised.value.exit_code == 2
+    assert raised.value.exit_code == 66
     assert "\n" not in str(raised.value)
 
 

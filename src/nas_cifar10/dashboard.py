@@ -13,7 +13,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from nas_cifar10 import interrupts
 from nas_cifar10.database import Database
-from nas_cifar10.errors import CannotCreateError, ConfigError, MissingInputError
+from nas_cifar10.errors import CannotCreateError, ConfigError, MissingPackageError
 from nas_cifar10.study_open import open_storage, open_study
 
 if TYPE_CHECKING:
@@ -47,17 +47,14 @@ def open_server(database: Database, study_name: str | None, port: int) -> tuple[
         port: 0: any free one.
 
     Raises:
-        MissingInputError: optuna-dashboard is not installed.
+        MissingPackageError: optuna-dashboard is not installed.
         CannotCreateError: the port is taken, or not ours to take.
         NasError: as `open_study`.
     """
     try:
         from optuna_dashboard import wsgi
     except ImportError:
-        raise MissingInputError(
-            "nas dashboard needs the package optuna-dashboard; install it with "
-            "pip install 'nas-cifar10[dashboard]', in a checkout pip install -e '.[dashboard]'"
-        ) from None
+        raise MissingPackageError("nas dashboard", "optuna-dashboard", "dashboard") from None
     if not 0 <= port < 2**16:
         raise ConfigError(f"--port: must be 0 (any free one) to 65535, got {port}")
     name, storage = open_study(database, study_name).name, open_storage(database)

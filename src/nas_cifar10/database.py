@@ -17,7 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas_cifar10.errors import BadDataError, ConfigError, MissingInputError, NasError, StorageError
+from nas_cifar10.errors import (
+    BadDataError,
+    ConfigError,
+    MissingInputError,
+    MissingPackageError,
+    NasError,
+    StorageError,
+)
 from nas_cifar10.reading import why
 
 if TYPE_CHECKING:
@@ -158,7 +165,7 @@ class Database:
         """Say whether there is something to look into: a file, or a server's tables of studies.
 
         Raises:
-            ConfigError: the server's driver is not installed.
+            MissingInputError: the server's driver is not installed.
             StorageError: the server cannot be reached.
         """
         if self.path is not None:
@@ -210,18 +217,19 @@ class Database:
         try:
             yield
         except ImportError as error:
-            raise ConfigError(self._no_driver(error)) from None
+            raise self._no_driver(error) from None
         except expected as error:
             raise self._explain(error) from None
 
-    def _no_driver(self, error: ImportError) -> str:
+    def _no_driver(self, error: ImportError) -> NasError:
         found = error.__cause__ if isinstance(error.__cause__, ImportError) else error
-        how = (
-            "; install it with pip install 'nas-cifar10[postgres]', in a checkout "
-            "pip install -e '.[postgres]'"
+        name = found.name or "psycopg"  # which is there then, but without its library
+        if name == "psycopg":
+            return MissingPackageError(f"{self}:", name, "postgres")
+        return MissingInputError(
+            f"{self}: its driver {name} is not installed; the extra [postgres] brings that of "
+            "postgresql+psycopg://"
         )
-        advice = how if (found.name or "psycopg").startswith("psycopg") else ""
-        return f"{self}: its driver is not installed: {found.name or why(found)}{advice}"
 
     @contextmanager
     def read_as_ours(self, study: str) -> Iterator[None]:

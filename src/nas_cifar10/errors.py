@@ -26,9 +26,20 @@ class BadDataError(NasError, ValueError):
 
 
 class MissingInputError(NasError):
-    """A file, a folder or the network is needed and absent."""
+    """A file, a folder, a package or the network is needed and absent."""
 
     exit_code = 66
+
+
+class MissingPackageError(MissingInputError):
+    """A package that only one of our extras brings is not installed."""
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        """Say what needs which package, and how to install the extra."""
+        super().__init__(
+            f"{what} needs the package {package}; install it with "
+            f"pip install 'nas-cifar10[{extra}]', in a checkout pip install -e '.[{extra}]'"
+        )
 
 
 class CannotCreateError(NasError):

@@ -22,7 +22,7 @@ from nas_cifar10.config import DataConfig
 from nas_cifar10.data import cifar10
 from nas_cifar10.data.dataset import read_again
 from nas_cifar10.data.loader import Part, normalise
-from nas_cifar10.errors import ConfigError, MissingInputError, NasError
+from nas_cifar10.errors import ConfigError, MissingInputError, MissingPackageError, NasError
 from nas_cifar10.model import Model, probabilities
 from nas_cifar10.runs import RunFolder, write_atomic
 from nas_cifar10.training.metrics import Probabilities
@@ -121,7 +121,7 @@ def check_needed(form: str) -> None:
 
     Raises:
         ConfigError: it is not.
-        MissingInputError: a package is missing.
+        MissingPackageError: what it takes is not installed.
     """
     if form not in FORMATS:
         raise ConfigError(f"--format: must be {' or '.join(FORMATS)}, got {form!r}")
@@ -129,10 +129,7 @@ def check_needed(form: str) -> None:
         try:
             importlib.import_module(name)
         except ImportError:
-            raise MissingInputError(
-                f"--format {form}: needs the package {name}; install what it takes with "
-                f"pip install 'nas-cifar10[export]', in a checkout pip install -e '.[export]'"
-            ) from None
+            raise MissingPackageError(f"--format {form}:", name, "export") from None
 
 
 def pictures_of_run(run: RunFolder, model: Model) -> tuple[str, Part]:

@@ -23,7 +23,13 @@ import torch
 
 from nas_cifar10 import interrupts
 from nas_cifar10.config_search import RayConfig
-from nas_cifar10.errors import ConfigError, MissingInputError, StateError, StorageError
+from nas_cifar10.errors import (
+    ConfigError,
+    MissingInputError,
+    MissingPackageError,
+    StateError,
+    StorageError,
+)
 from nas_cifar10.search.executors import CHECK_SECONDS, Result, Task, failed_workers
 from nas_cifar10.segment import Pictures, Segment, train_segment
 from nas_cifar10.training.memory import give_back_memory, keep_freed_memory
@@ -45,10 +51,7 @@ try:
     import ray
     from ray import exceptions
 except ImportError as error:
-    raise MissingInputError(
-        f"search.executor=ray: needs the package {error.name}; install it with "
-        "pip install 'nas-cifar10[ray]', in a checkout pip install -e '.[ray]'"
-    ) from None
+    raise MissingPackageError("search.executor=ray:", error.name or "ray", "ray") from None
 
 log = logging.getLogger(__name__)
 
