@@ -25,6 +25,7 @@ from made_study import (
     running,
 )
 from nas_cifar10 import study_samplers
+from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.cost import Cost
 from nas_cifar10.space.neighbours import neighbour
 from nas_cifar10.space.search_space import SearchSpace, Value
@@ -214,6 +215,21 @@ def test_local_search_repeats_nothing_as_long_as_there_is_something_else(path: P
     beside = [trial.kind for trial in study.trials()].index("local")
     new = set(drawn) - set(drawn[:beside])
     assert set(drawn[beside : beside + len(new)]) == new
+
+
+def test_local_search_stays_where_it_is_when_nothing_beside_it_fits(path: Path) -> None:
+    study = made_study(path, made_config(BASELINE, "search.sampler.name=local"))
+    play(study, 5)
+    best = max(study.trials(), key=lambda trial: trial.epochs[-1].measured.accuracy)
+    asked = []
+
+    def nothing(candidate: Candidate) -> bool:
+        asked.append(candidate)
+        return False
+
+    assert study.propose(5, nothing).candidate == best.candidate
+    assert len(set(asked)) > 10
+    assert not set(asked) & {trial.candidate for trial in study.trials()}
 
 
 def test_local_search_starts_from_every_network_of_a_front_and_no_other(

@@ -30,7 +30,7 @@ from nas_cifar10.space.search_space import SearchSpace, Value
 from nas_cifar10.study_book import Book, by_score, check_stored, distributions, row
 from nas_cifar10.study_patience import Patience
 from nas_cifar10.study_rows import Clock, Facts, Proposal, State, Trial, WholeLatency
-from nas_cifar10.study_samplers import SAMPLERS, beside_the_best
+from nas_cifar10.study_samplers import SAMPLERS, Fits, beside_the_best
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -167,8 +167,13 @@ class Study:
             return rows
 
     @_explained
-    def propose(self, number: int) -> Proposal:
-        """Draw the candidate of the next trial, which will have this number."""
+    def propose(self, number: int, fits: Fits = lambda candidate: True) -> Proposal:
+        """Draw the candidate of the next trial, which will have this number.
+
+        Args:
+            fits: A local search looks at no neighbour that does not; the others learn from what
+                is refused.
+        """
         baseline, sampler = self.config.search.baseline, self.config.search.sampler.name
         if baseline is not None and number == 0:
             candidate = Candidate.from_json(baseline.model_dump())
@@ -180,7 +185,7 @@ class Study:
         words = np.random.SeedSequence([self.config.seed, number]).generate_state(1)
         if sampler == "local":
             twin, rng = self._mirror().study, Random(int(words[0]))
-            values = beside_the_best(twin, self.config.search, self.space, rng)
+            values = beside_the_best(twin, self.config.search, self.space, rng, fits)
             if values is not None:
                 return self._fixed(number, "local", values)
         return self._sampled(number, int(words[0]))

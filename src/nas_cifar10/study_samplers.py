@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from random import Random
+from typing import TypeAlias
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial
 
 from nas_cifar10.config_search import SamplerConfig, SearchConfig
+from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.neighbours import neighbour
 from nas_cifar10.space.search_space import SearchSpace, Value
 
@@ -34,16 +36,19 @@ SAMPLERS: dict[str, Callable[[SamplerConfig, int], optuna.samplers.BaseSampler]]
     "random": lambda settings, seed: optuna.samplers.RandomSampler(seed=seed),
     "local": lambda settings, seed: optuna.samplers.RandomSampler(seed=seed),  # until one is best
 }
-_TRIES = 100  # to find a neighbour that is not drawn yet; a space may have none left
+Fits: TypeAlias = Callable[[Candidate], bool]  # whether a candidate is within the limits
+
+_TRIES = 100  # to find a neighbour that is not drawn yet and fits; a space may have none left
 
 
 def beside_the_best(
-    study: optuna.Study, settings: SearchConfig, space: SearchSpace, rng: Random
+    study: optuna.Study, settings: SearchConfig, space: SearchSpace, rng: Random, fits: Fits
 ) -> dict[str, Value] | None:
     """Return values beside those of the best trial, or of one of a front, for `local`.
 
     As long as no trial is complete that is the baseline. None: without one, there is no best yet.
-    Where no neighbour is left that was not drawn, it is the best once more: not trained again.
+    Where no fitting neighbour is left that was not drawn, it is the best once more: not trained
+    again.
     """
     trials = study.get_trials(deepcopy=False)
     if settings.baseline is None:
@@ -54,5 +59,9 @@ def beside_the_best(
     if not parents:
         return None
     values, drawn = rng.choice(parents).params, {space.candidate(trial.params) for trial in trials}
-    found = (neighbour(space, values, rng) for _ in range(_TRIES))
-    return next((new for new in found if space.candidate(new) not in drawn), dict(values))
+    for _ in range(_TRIES):
+        found = neighbour(space, values, rng)
+        candidate = space.candidate(found)
+        if candidate not in drawn and fits(candidate):
+            return found
+    return dict(values)

@@ -104,6 +104,19 @@ def test_the_sampler_learns_to_stay_below_a_budget(tmp_path: Path) -> None:
     assert shares["tpe"] < 0.5 * shares["random"]
 
 
+@pytest.mark.parametrize("limit", LIMITS)
+def test_a_local_search_looks_at_nothing_above_a_budget(tmp_path: Path, limit: str) -> None:
+    settings = ("search.trials=40", "search.sampler={name: local, startup_trials: 8}", *QUICK)
+    config = made_config(*settings, LIMITS[limit])
+    cost, most = limit.removeprefix("max_"), getattr(config.search.constraints, limit)
+    within = simulated(tmp_path / "within", config, set()).trials()
+    local = [trial for trial in within if trial.kind == "local"]
+    assert len(local) >= 30
+    assert all(trial.state != "infeasible" and getattr(trial, cost) <= most for trial in local)
+    free = simulated(tmp_path / "free", made_config(*settings), set()).trials()
+    assert any(getattr(trial, cost) > most for trial in free if trial.kind == "local")
+
+
 @pytest.mark.parametrize("every", [1, 3])
 def test_a_search_within_a_budget_is_the_same_however_often_it_is_stopped(
     tmp_path: Path, every: int

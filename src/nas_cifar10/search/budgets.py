@@ -6,6 +6,7 @@ from typing import Any
 from nas_cifar10.config_search import ConstraintsConfig
 from nas_cifar10.networks.latency import latency_ms
 from nas_cifar10.space.candidate import Architecture
+from nas_cifar10.space.cost import Cost
 
 # From the key of a limit to the field of a cost, and how it is called.
 COSTS = {
@@ -17,8 +18,7 @@ COSTS = {
 
 def costs_of(
     architecture: Architecture,
-    parameters: int,
-    macs: int,
+    price: Cost,
     shape: tuple[int, int, int],
     timed: Mapping[str, Any] | None,
 ) -> dict[str, float]:
@@ -28,7 +28,7 @@ def costs_of(
         shape: C, H, W of a picture.
         timed: The search's table of latencies, where it has one.
     """
-    costs: dict[str, float] = {"parameters": parameters, "macs": macs}
+    costs: dict[str, float] = {"parameters": price.parameters, "macs": price.macs}
     if timed is not None:
         costs["latency_ms"] = latency_ms(timed["parts_ms"], architecture, shape)
     return costs

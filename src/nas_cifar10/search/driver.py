@@ -29,6 +29,7 @@ from nas_cifar10.segment import (
     epochs_before,
 )
 from nas_cifar10.space.candidate import Architecture, Candidate
+from nas_cifar10.space.cost import Cost
 from nas_cifar10.study import Study
 from nas_cifar10.study_rows import Clock, State, Trial
 
@@ -122,14 +123,11 @@ class _Driver:
             yield from self._refuse()
 
     def _ask(self) -> Trial:
-        proposal = self.study.propose(len(self.trials))
-        architecture = proposal.candidate.architecture
-        data = self.study.facts.data
-        price = cost(architecture, tuple(data["shape"]), len(data["class_names"]))
+        proposal = self.study.propose(len(self.trials), lambda new: self._refusal(new) is None)
         same = self.numbers.setdefault(proposal.candidate, [])
         measured = [n for n in same if self.trials[n].state not in _UNMEASURED]
         original = next((n for n in measured if self.trials[n].repeats is None), None)
-        costs = self._costs(architecture, price.parameters, price.macs)
+        price, costs = self._costs(proposal.candidate.architecture)
         over, latency = excess(self.limits, costs), costs.get("latency_ms")
         trial = self.study.add(proposal, price, original, over, latency)
         self.trials.append(trial)
@@ -139,17 +137,19 @@ class _Driver:
     def _refuse(self) -> Iterator[Trial]:
         """End what costs too much before the next trial is asked, which is to learn from it."""
         for trial in self._running():
-            architecture = trial.candidate.architecture
-            costs = self._costs(architecture, trial.parameters, trial.macs)
-            reason = refusal(self.limits, costs)
+            reason = self._refusal(trial.candidate)
             if reason is not None:
                 yield self._end(trial, "infeasible", reason, None, "pruned")
 
-    def _costs(self, architecture: Architecture, parameters: int, macs: int) -> dict[str, float]:
+    def _refusal(self, candidate: Candidate) -> str | None:
+        return refusal(self.limits, self._costs(candidate.architecture)[1])
+
+    def _costs(self, architecture: Architecture) -> tuple[Cost, dict[str, float]]:
         facts = self.study.facts
         channels, height, width = facts.data["shape"]
-        timed = facts.resolved.get("latency")
-        return costs_of(architecture, parameters, macs, (channels, height, width), timed)
+        shape = channels, height, width
+        price = cost(architecture, shape, len(facts.data["class_names"]))
+        return price, costs_of(architecture, price, shape, facts.resolved.get("latency"))
 
     def _round(self) -> Iterator[Trial]:
         """Decide what the last round left to decide, then train all that go on to their next stop.

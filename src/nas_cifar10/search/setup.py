@@ -215,9 +215,8 @@ def refused(
     Args:
         resolved: As `resolve` decided it.
     """
-    found, shape = price(candidate, data), _shape(data)
-    timed = resolved.get("latency")
-    costs = costs_of(candidate.architecture, found.parameters, found.macs, shape, timed)
+    found, timed = price(candidate, data), resolved.get("latency")
+    costs = costs_of(candidate.architecture, found, _shape(data), timed)
     return refusal(config.search.constraints, costs)
 
 
