@@ -43,7 +43,8 @@ class SamplerConfig(Section):
 
     name: Literal["tpe", "local", "random", "exhaustive"] = Field(
         "tpe",
-        description="the sampler; local: neighbours of the best so far, of the baseline at first",
+        description="the sampler; local: neighbours of the best so far (of the baseline at first) "
+        "that the constraints allow",
     )
     startup_trials: Count = Field(
         4,
