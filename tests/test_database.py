@@ -131,7 +131,7 @@ def test_a_password_is_never_shown(text: str, shown: str) -> None:
 def test_a_missing_driver_is_named_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg2", None)
     database = Database.parse("postgresql+psycopg2://anna:secret@host/db")
-    with pytest.raises(MissingInputError, match="its driver psycopg2 is not installed") as refused:
+    with pytest.raises(MissingInputError, match=r"cannot be loaded: .*psycopg2") as refused:
         open_study(database, "made")
     assert "secret" not in str(refused.value)
     assert "postgresql+psycopg://" in str(refused.value)
@@ -199,6 +199,13 @@ def test_a_driver_that_is_not_installed_is_named_with_the_way_to_get_it(
         Database.parse("postgresql+psycopg://anna:geheim@host/db").exists()
     assert raised.value.exit_code == 66
     assert "\n" not in str(raised.value)
+
+
+def test_a_driver_without_its_library_says_so_in_one_line() -> None:
+    database = Database.parse("postgresql+psycopg://anna:geheim@host/db")
+    with pytest.raises(MissingInputError, match="loaded: no pq wrapper; the extra"):  # noqa: SIM117
+        with database.explained():
+            raise ImportError("no pq wrapper\navailable")
 
 
 def test_the_core_brings_no_database_driver() -> None:

@@ -223,12 +223,11 @@ class Database:
 
     def _no_driver(self, error: ImportError) -> NasError:
         found = error.__cause__ if isinstance(error.__cause__, ImportError) else error
-        name = found.name or "psycopg"  # which is there then, but without its library
-        if name == "psycopg":
-            return MissingPackageError(f"{self}:", name, "postgres")
+        if found.name == "psycopg":
+            return MissingPackageError(f"{self}:", found.name, "postgres")
         return MissingInputError(
-            f"{self}: its driver {name} is not installed; the extra [postgres] brings that of "
-            "postgresql+psycopg://"
+            f"{self}: its driver cannot be loaded: {self.reason(error)}; the extra [postgres] "
+            "brings that of postgresql+psycopg://"
         )
 
     @contextmanager

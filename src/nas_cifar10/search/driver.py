@@ -8,7 +8,7 @@ cohort is done. Nothing depends on a clock or on which trial was faster.
 import heapq
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from nas_cifar10 import interrupts, views
@@ -116,11 +116,12 @@ class _Driver:
         size, running = self.config.search.cohort, self._running()
         first = running[0].number if running else len(self.trials)
         end = min((first // size + 1) * size, self.config.search.trials)
-        yield from self._refuse()
+        yield from self._refuse(running)
         while len(self.trials) < end:
             interrupts.check()
-            yield self._ask()
-            yield from self._refuse()
+            trial = self._ask()
+            yield trial
+            yield from self._refuse([trial])
 
     def _ask(self) -> Trial:
         proposal = self.study.propose(len(self.trials), lambda new: self._refusal(new) is None)
@@ -134,9 +135,9 @@ class _Driver:
         same.append(trial.number)
         return trial
 
-    def _refuse(self) -> Iterator[Trial]:
+    def _refuse(self, trials: Iterable[Trial]) -> Iterator[Trial]:
         """End what costs too much before the next trial is asked, which is to learn from it."""
-        for trial in self._running():
+        for trial in trials:
             reason = self._refusal(trial.candidate)
             if reason is not None:
                 yield self._end(trial, "infeasible", reason, None, "pruned")
