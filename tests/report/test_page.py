@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, log_loss, precision_score, recall_score, roc_auc_score
 
+from nas_cifar10 import config_file
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.html import page
 from nas_cifar10.report.summary import duration, macs_of, summary
@@ -252,6 +253,39 @@ def test_epochs_that_were_not_trained_are_explained(
     make_run: Make, states: tuple[str, ...], told: str
 ) -> None:
     assert told in page_of(make_run(states=states))
+
+
+def test_refused_candidates_are_told_apart_from_trained_ones(make_run: Make) -> None:
+    text = page_of(make_run(states=("complete", "complete", "infeasible", "pruned")))
+    assert "tried 4 candidates and refused 1 of them for their cost; the best" in text
+    assert "chose this network among 3 trained trials" in text
+
+
+def test_another_retrain_than_the_configs_is_repeated_by_a_command_of_its_own(
+    make_run: Make,
+) -> None:
+    run = make_run(predicted=True)
+    config, model = config_file.load(run.config), read_json(run.retrain.description)
+    plain = config.retrain.model_dump(mode="json", exclude={"seeds"})
+    for retrained, trial, told in (
+        (plain, 0, None),
+        (
+            plain | {"epochs": 7, "test": False},
+            0,
+            "--set retrain.epochs=7 --set retrain.test=false",
+        ),
+        (plain | {"start_from": "a b"}, 0, "--set 'retrain.start_from=a b'"),
+        (plain, 1, "--trial"),
+        ({"epochs": "many"}, 1, None),
+    ):
+        metrics, best = read_json(run.retrain.metrics), read_json(run.search)["best"]["trial"]
+        write_json(run.retrain.metrics, metrics | {"trial": best + trial})
+        model["provenance"]["retrain"] = retrained
+        write_json(run.retrain.description, model)
+        said = html.unescape(page_of(run))
+        assert f"nas run --config {run.config} --run NEW_FOLDER" in said
+        assert ("nas retrain --run NEW_FOLDER" in said) == (told is not None)
+        assert told is None or told in said
 
 
 def test_a_retrain_without_a_measurement_says_so(make_run: Make) -> None:

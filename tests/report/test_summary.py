@@ -80,6 +80,20 @@ def test_a_random_sampler_was_meant_to_be_random(make_run: Make) -> None:
     assert rows(run)["proposed by"] == "10 random, 0 model-based: search was random"
 
 
+def test_a_search_in_order_or_of_the_baseline_alone_is_not_called_random(make_run: Make) -> None:
+    run = make_run(startup_trials=10, space={"training": {"learning_rate": [0.001, 0.01]}})
+    text = run.config.read_text("utf-8").replace("name: tpe", "name: exhaustive")
+    run.config.write_text(text, "utf-8")
+    assert rows(run)["proposed by"] == "enumeration: 10 in order"
+    told = " ".join(caveats.of(gather(run)))
+    assert "by a model: this was enumeration, in the space's order" in told
+    found = read_json(run.search)
+    counts = found["trials"] | {"random": 0, "model_based": 0, "baseline": 10}
+    write_json(run.search, found | {"trials": counts})
+    assert rows(run)["proposed by"] == "0 random, 0 model-based, 10 baseline"
+    assert "proposed by a model" not in " ".join(caveats.of(gather(run)))
+
+
 def test_a_local_search_is_not_called_random(make_run: Make) -> None:
     run = make_run(startup_trials=4)
     text = run.config.read_text("utf-8").replace("name: tpe", "name: local")

@@ -3,6 +3,9 @@
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.ink import shorten
 
+FEW = 20  # complete trials; with fewer, importances are mostly noise
+IMPORTANCE_UNIT = "share of all importance"
+LEARNING = "Train: what it answered while it learned, on pictures as they were augmented"
 STATES = ("pruned", "failed", "infeasible", "repeated", "running")
 
 
@@ -43,6 +46,13 @@ def front(facts: Facts) -> str:
     )
 
 
+def importance(facts: Facts) -> str:
+    """Return what an importance says, and on how much it stands."""
+    num = len(facts.complete)
+    noise = f"; with fewer than {FEW} this is mostly noise" if num < FEW else ""
+    return f"PED-ANOVA over {counted(num, 'complete trial')}: what sets the best tenth apart{noise}"
+
+
 def retrain(facts: Facts) -> str:
     """Return the caption of a figure of the retrain's epochs: on what, and what was monitored."""
     assert facts.history is not None
@@ -56,6 +66,7 @@ def retrain(facts: Facts) -> str:
         told += f".\nTest (monitor only, {test}pictures): nothing was chosen by it"
     if monitor is None:
         told += "; no other pictures were watched"
+    told += f".\n{LEARNING}"
     which = f"trial {facts.metrics.trial}, " if facts.metrics else ""
     so_far = "" if facts.metrics else " so far"
     return f"Retrain: {which}{counted(num_epochs, 'epoch')}{so_far}, {told}.\n{run(facts)}"

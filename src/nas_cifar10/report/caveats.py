@@ -1,8 +1,7 @@
 """What a reader should not conclude from a run, each sentence from the run's own numbers."""
 
-from nas_cifar10.report.captions import counted
+from nas_cifar10.report.captions import FEW, counted
 from nas_cifar10.report.facts import Facts
-from nas_cifar10.report.figures_search import FEW
 from nas_cifar10.report.headline import points
 from nas_cifar10.report.parts import Seeds, WholeLatency
 
@@ -27,12 +26,14 @@ def _of_the_search(facts: Facts) -> list[str]:
             "The best is the network that the search was told to begin with: it proposed none that "
             "got further."
         )
-    if counts.ended == counts.requested and not (counts.model_based or counts.local):
-        told.append("No trial was proposed by a model: this was random search.")
+    by_chance = counts.random and not (counts.model_based or counts.local)
+    if counts.ended == counts.requested and by_chance:
+        told.append(f"No trial was proposed by a model: this was {_plain_search(facts)}.")
     if best is not None:
         told.append(
             f"Validation {facts.objective} chose this network among "
-            f"{counted(counts.ended, 'trial')}, so validation flatters it; test does not."
+            f"{counted(counts.complete + counts.pruned, 'trained trial')}, so validation flatters "
+            "it; test does not."
         )
     if facts.search.front:
         told.append(
@@ -47,6 +48,11 @@ def _of_the_search(facts: Facts) -> list[str]:
             "might have overtaken the others later."
         )
     return told
+
+
+def _plain_search(facts: Facts) -> str:
+    in_order = facts.config is not None and facts.config.search.sampler.name == "exhaustive"
+    return "enumeration, in the space's order" if in_order else "random search"
 
 
 def _epochs(facts: Facts) -> str:

@@ -54,7 +54,8 @@ def _training(history: History, kind: str, title: str, unit: str) -> Chart:
             x = history.epochs.tolist()
             traces.append(points(name, x, values.tolist(), texts, mode=mode, **look))
     ends = ", ".join(f"{t['name']} {rounded(t['y'][-1])}" for t in traces if t["y"][-1] is not None)
-    caption = f"After {captions.counted(len(history.epochs), 'epoch')}: {ends or 'no number'}."
+    after = f"After {captions.counted(len(history.epochs), 'epoch')}: {ends or 'no number'}"
+    caption = f"{after}. {captions.LEARNING}."
     axes = layout("epoch", unit)
     return Chart(f"training-{kind}", title, caption, traces, axes, f"training_{kind}", 320)
 

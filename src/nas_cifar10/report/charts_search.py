@@ -148,12 +148,9 @@ def importance(facts: Facts) -> Chart | str:
         "marker": {"color": BLUE},
         "hovertemplate": "%{y}: %{x:.2f}<extra></extra>",
     }
-    caption = (
-        f"Share of the difference in {facts.objective} that each value explains (PED-ANOVA, "
-        f"{num:,} complete trials)."
-    )
     height = 130 + 26 * len(ranked)
-    axes = layout("explained share", "", showlegend=False)
+    axes = layout(captions.IMPORTANCE_UNIT, "", showlegend=False)
+    caption = f"{captions.importance(facts)}."
     return Chart("importance", "What mattered", caption, [bars], axes, "importance", height)
 
 

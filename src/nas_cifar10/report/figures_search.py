@@ -43,7 +43,6 @@ KINDS = {
 # An empty fill is the kind's own colour.
 _FILLS = {"complete": "", "pruned": "white", "running": FAINT}
 _WITHOUT_VALUE = {"failed": "x", "infeasible": "v", "repeated": "+"}
-FEW = 20  # complete trials; with fewer, importances are mostly noise
 FEWEST = 4
 _MANY = 500  # trials; among more of them only those that completed are drawn in full colour
 
@@ -205,9 +204,9 @@ def importance(facts: Facts) -> Figure | str:
         return "no searched value explains a difference between the trials"
     ranked = sorted(values.items(), key=lambda pair: (pair[1], pair[0]))
     height = min(10.0, 2.0 + 0.34 * len(ranked))
-    figure = page("Importance of the searched values", _importance_caption(facts), 8, height)
-    unit = f"share of the explained difference in {facts.objective}"
-    axes = plain(figure.subplots(), unit, grid=False)
+    caption = f"{captions.importance(facts)}.\n{captions.search(facts)}"
+    figure = page("Importance of the searched values", caption, 8, height)
+    axes = plain(figure.subplots(), captions.IMPORTANCE_UNIT, grid=False)
     axes.barh(range(len(ranked)), [value for _, value in ranked], color=BLUE, height=0.7)
     shown = thin(len(ranked), height - 1.6)
     axes.set_yticks(shown, [readable(ranked[i][0]) for i in shown])
@@ -222,12 +221,6 @@ def _share(axes: Axes, row: int, value: float) -> None:
     place: dict[str, Any] = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
     text = f"{value:.2f}" if value >= 0.005 or not value else "< 0.01"
     axes.annotate(text, (value, row), fontsize=NOTE, color=MUTED, **place)
-
-
-def _importance_caption(facts: Facts) -> str:
-    num = len(facts.complete)
-    noise = f"; with fewer than {FEW} this is mostly noise" if num < FEW else ""
-    return f"PED-ANOVA over {num:,} complete trials{noise}.\n{captions.search(facts)}"
 
 
 def readable(name: str) -> str:

@@ -52,6 +52,8 @@ def sentence(facts: Facts) -> str:
     tried = f"The search tried {counted(counts.requested, 'candidate')}"
     if counts.ended < counts.requested:
         tried = f"The search has tried {counts.ended:,} of {counts.requested:,} candidates"
+    if counts.infeasible:
+        tried += f" and refused {counts.infeasible:,} of them for their cost"
     if best is None:
         return f"{tried}; none is complete yet."
     reached = f"gets {percent(best.validation_accuracy or 0)} of the validation pictures right"
