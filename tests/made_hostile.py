@@ -212,6 +212,15 @@ FORGERIES: dict[str, Callable[[dict[str, Any]], Any]] = {
         ]
         and None
     ),
+    "moments that are not all there": lambda state: (
+        [moments.pop("exp_avg_sq") for moments in state["optimizer"]["state"].values()] and None
+    ),
+    "a moment that is text": lambda state: (
+        [moments.update(exp_avg="0") for moments in state["optimizer"]["state"].values()] and None
+    ),
+    "a setting that is text": lambda state: (
+        state["optimizer"]["param_groups"][0].update(betas="0.9") and None
+    ),
     "an optimizer without settings": lambda state: (
         state["optimizer"]["param_groups"][0].pop("betas") and None
     ),

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from made_study import made_config
 from nas_cifar10.training.muon import Muon, orthogonalised
-from nas_cifar10.training.optim import OPTIMIZERS, make_optimizer, scale_rates
+from nas_cifar10.training.optim import OPTIMIZERS, check_moments, make_optimizer, scale_rates
 
 
 def matrix(rows: int, columns: int, seed: int = 0) -> Tensor:
@@ -156,3 +156,29 @@ def test_every_optimizer_gets_down_a_valley(name: str) -> None:
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_only_moments_that_an_optimizer_can_go_on_with_pass(name: str, momentum: float) -> None:
+    made = network()
+    overrides = (f"training.optimizer={name}", f"training.momentum={momentum}")
+    optimizer = make_optimizer(made, made_config(*overrides).training)
+    check_moments(optimizer)  # none yet
+    torch.autograd.backward(made(matrix(2, 16).reshape(2, 1, 4, 4)).sum())
+    optimizer.step()
+    check_moments(optimizer)
+    for moments in optimizer.state.values():
+        for key, value in list(moments.items()):
+            wrong: list[object] = ["0", None, torch.zeros(7)]
+            for other in wrong:
+                moments[key] = other
+                with pytest.raises(ValueError, match="other moments"):
+                    check_moments(optimizer)
+            moments[key] = value
+            if len(moments) > 1:
+                del moments[key]
+                with pytest.raises(ValueError, match="other moments"):
+                    check_moments(optimizer)
+                moments[key] = value
+    check_moments(optimizer)

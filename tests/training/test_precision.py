@@ -1,7 +1,9 @@
 """Number format, device and threads: what is asked for, what is there, what is measured."""
 
 import logging
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -101,8 +103,18 @@ def test_threads_are_shared_among_workers_unless_they_were_asked_for(
     assert precision.resolve_threads(requested, workers) == expected
 
 
-def test_cores_are_those_this_process_may_run_on() -> None:
-    assert precision.num_cores() >= 1
+@pytest.mark.parametrize(
+    ("limit", "most"),
+    [("100000 100000", 1), ("150000 100000", 2), ("5000 100000", 1), ("max 100000", 10**6)],
+)
+def test_cores_are_those_this_process_may_run_on_and_its_container_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
+    monkeypatch.setattr(precision, "CPU_LIMIT", tmp_path / "cpu.max")
+    assert precision.num_cores() == 64
+    (tmp_path / "cpu.max").write_text(f"{limit}\n")
+    assert precision.num_cores() == min(64, most)
 
 
 def test_the_cpu_is_always_there() -> None:

@@ -57,9 +57,10 @@ class NoSchedule:
 class Hyperband:
     """Hyperband (arXiv 1603.06560) in the stop-only form of Optuna's `HyperbandPruner`.
 
-    Each trial belongs to one bracket, by a checksum of study name and number. Bracket b has rungs
-    at reduction_factor**b, reduction_factor**(b+1) … epochs; at a rung a trial goes on if it is
-    among the best 1 / reduction_factor of its bracket's trials that came to that rung before it.
+    Each trial belongs to one bracket, by a checksum of the config's name and the trial's number.
+    Bracket b has rungs at reduction_factor**b, reduction_factor**(b+1) … epochs; at a rung a trial
+    goes on if it is among the best 1 / reduction_factor of its bracket's trials that came to that
+    rung before it.
     """
 
     name: str

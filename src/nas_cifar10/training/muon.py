@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim.optimizer import Optimizer, ParamsT
 
 NUM_ITERATIONS = 5
-# x → ax + bx³ + cx⁵, five times, takes every singular value from 0.003 to 1 into 0.68 … 1.13.
+# x → ax + bx³ + cx⁵, five times, takes every singular value from 0.003 to 1 into 0.68 … 1.20.
 _COEFFICIENTS = 3.4445, -4.7750, 2.0315
 _ADAM_SIZE = 0.2  # the usual root mean square of Adam's update, in learning rates
 _BETAS, _EPS = (0.9, 0.999), 1e-8

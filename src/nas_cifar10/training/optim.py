@@ -83,8 +83,36 @@ def check_groups(optimizer: Optimizer, stored: dict[str, Any]) -> None:
 
 
 def check_moments(optimizer: Optimizer) -> None:
-    """Check what torch takes as it comes: the shape of what the optimizer remembers."""
-    for parameter, moments in optimizer.state.items():
-        for value in moments.values():
-            if isinstance(value, Tensor) and value.ndim and value.shape != parameter.shape:
-                raise ValueError("other shapes")
+    """Check what torch takes as it comes: what the optimizer remembers, and its settings' values.
+
+    Raises:
+        ValueError, TypeError or another that torch raises: it could not take a step with these.
+    """
+    for group in optimizer.param_groups:
+        for weight in group["params"]:
+            moments = optimizer.state.get(weight)
+            if moments and _forms(moments, weight) != _forms_after_step(optimizer, group, weight):
+                raise ValueError("other moments")
+
+
+def _forms_after_step(
+    optimizer: Optimizer, group: dict[str, Any], weight: Tensor
+) -> dict[str, object]:
+    """Return the forms of what such an optimizer remembers, of a weight of a single number."""
+    number = nn.Parameter(torch.zeros([1] * weight.ndim, device=weight.device))
+    number.grad = torch.zeros_like(number)
+    other = type(optimizer)([group | {"params": [number]}], group["lr"])  # ours all take a rate
+    other.step()
+    return _forms(other.state[number], number)
+
+
+def _forms(moments: dict[str, Any], weight: Tensor) -> dict[str, object]:
+    return {name: _form(value, weight) for name, value in moments.items()}
+
+
+def _form(value: object, weight: Tensor) -> object:
+    if not isinstance(value, Tensor):
+        return type(value)
+    if value.ndim == 0:
+        return "a number"
+    return "of the weight's shape" if value.shape == weight.shape else "of another shape"

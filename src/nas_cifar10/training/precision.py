@@ -5,13 +5,16 @@ gives other numbers, so whoever trains reads what was resolved.
 """
 
 import logging
+import math
 import os
 import platform
 import re
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import torch
 
@@ -23,6 +26,7 @@ log = logging.getLogger(__name__)
 MIN_SPEEDUP = 1.3
 PROBE_TURNS = 5
 STEPS_A_TURN = 3
+CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
@@ -78,10 +82,19 @@ def resolve_threads(requested: str | int, workers: int) -> int:
 
 
 def num_cores() -> int:
-    """Count the processors this process may run on."""
+    """Count the processors this process may run on, or a container's share where that is less."""
     if hasattr(os, "sched_getaffinity"):  # Linux; macOS has no such call
-        return len(os.sched_getaffinity(0))
+        return min(len(os.sched_getaffinity(0)), _share_of_container())
     return os.cpu_count() or 1
+
+
+def _share_of_container() -> int:
+    """Return how many processors a container may keep busy, rounded up (Linux, cgroup v2)."""
+    try:
+        quota, period = CPU_LIMIT.read_text("ascii").split()
+        return max(1, math.ceil(int(quota) / int(period)))
+    except (OSError, ValueError, ZeroDivisionError):  # no container, or `max`: no limit
+        return sys.maxsize
 
 
 def resolve_precision(
