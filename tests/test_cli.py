@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from made_tiny import tiny_yaml
+from nas_cifar10 import cli_train
 from nas_cifar10.cli import app
-from nas_cifar10.search import executors
+from nas_cifar10.interrupts import Interrupted
+from nas_cifar10.search import executors, setup
 from nas_cifar10.segment import Failed
 
 TINY = tiny_yaml()
@@ -176,6 +179,50 @@ def test_resume_with_another_identity_is_refused_and_changes_nothing(folder: Pat
     )
     assert "training.epochs: 2 in the study, 3 now" in message
     assert (folder / "outputs/tiny-run/study.db").read_bytes() == before
+
+
+def test_a_run_is_its_own_wherever_it_lies_and_is_asked_from(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert nas("search", "--config", "tiny.yaml").exit_code == 0
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    (elsewhere / "tiny.yaml").write_text(TINY)
+    assert nas("search", "--config", "tiny.yaml", "--seed", "7").exit_code == 0
+    theirs = (folder / "outputs/tiny-run/best.json").read_bytes()
+    assert (elsewhere / "outputs/tiny-run/best.json").read_bytes() != theirs
+    moved = folder / "moved"
+    (folder / "outputs/tiny-run").rename(moved)
+    assert nas("report", "--run", str(moved)).exit_code == 0
+    assert nas("search", "--run", str(moved), "--resume").exit_code == 0
+    assert (moved / "best.json").read_bytes() == theirs
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_what_a_stopped_search_prints_is_what_goes_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, written: bool
+) -> None:
+    assert nas("search", "--config", "tiny.yaml").exit_code == 0
+    before = (folder / "outputs/tiny-run/study.db").read_bytes()
+
+    def stop(*_: object) -> None:
+        raise Interrupted(2)
+
+    words = ["search", "--config", "tiny.yaml", "--seed", "7", "--overwrite"]
+    with monkeypatch.context() as patch:
+        patch.setattr(*((cli_train, "run_search") if written else (setup, "read")), stop)
+        said = refused(130, *words).splitlines()
+    kept = (folder / "outputs/tiny-run/study.db").read_bytes() == before
+    if written:
+        assert said[-2].endswith("stopped; nothing is lost. Go on with:")
+        assert not kept
+        words = shlex.split(said[-1].strip().removeprefix("nas "))
+    else:
+        assert said[-1] == "stopped; nothing was begun; the same command starts again"
+        assert kept
+    assert nas(*words).exit_code == 0
+    assert json.loads((folder / "outputs/tiny-run/search.json").read_text())["trials"]["complete"]
 
 
 def test_resume_where_nothing_is_starts_afresh(folder: Path) -> None:

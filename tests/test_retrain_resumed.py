@@ -139,3 +139,36 @@ def test_a_checkpoint_of_other_pictures_or_another_trial_is_refused(tmp_path: Pa
     for changed in (replace(job, trial=other), monitored):
         with pytest.raises(StateError, match="leave out --resume to start over"):
             go(changed, resume=True)
+
+
+def test_what_is_refused_takes_nothing_away(tmp_path: Path) -> None:
+    job = made_job(tmp_path, "retrain.seeds=2")
+    go(job)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.json")}
+    assert job.folder.summary in before
+    with pytest.raises(StateError):
+        go(replace(job, trial=ask(job.study)), resume=True)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.json")} == before
+
+
+def test_a_run_begins_anew_what_it_cannot_go_on_with(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    go(made_job(tmp_path))
+    fewer = made_job(tmp_path, "retrain.epochs=1")
+    with caplog.at_level(logging.WARNING):
+        assert len(list(retrain.run_retrain(fewer, resume=True, or_anew=True))) == 1
+    (message,) = caplog.messages
+    assert "starts over" in message
+    assert "has 3 epochs already" in message
+    assert read_json(fewer.folder.metrics)["epochs"] == 1
+
+
+def test_what_was_exported_stays_as_long_as_its_model(tmp_path: Path) -> None:
+    job = made_job(tmp_path, "retrain.epochs=1")
+    go(job)
+    job.folder.onnx.write_bytes(b"exported")
+    go(job, resume=True)
+    assert job.folder.onnx.read_bytes() == b"exported"
+    go(made_job(tmp_path, "retrain.epochs=2"), resume=True)
+    assert not job.folder.onnx.exists()

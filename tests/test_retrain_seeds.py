@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from made_retrain import go, made_job
+from nas_cifar10 import retrain
+from nas_cifar10.errors import TrainingFailedError
 from nas_cifar10.runs import RetrainFolder, RunFolder, read_json
+from nas_cifar10.segment import RETRAIN, Failed, Segment, Trained, train_segment
 
 THREE = ("retrain.seeds=3", "retrain.epochs=2")
 
@@ -85,3 +88,25 @@ def test_starting_over_leaves_no_seed_of_before(tmp_path: Path) -> None:
     assert not run.retrain.seed(1).metrics.exists()
     run.clear()
     assert not run.retrain.root.exists()
+
+
+def test_a_seed_that_fails_is_told_after_the_others_are_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(number: int) -> None:
+        def train(segment: Segment, *rest: Any) -> Trained | Failed:
+            failing = segment.stream == RETRAIN + 2 * number
+            return Failed("diverged", ()) if failing else train_segment(segment, *rest)
+
+        monkeypatch.setattr(retrain, "train_segment", train)
+
+    job = made_job(tmp_path, *THREE)
+    fails(1)
+    with pytest.raises(TrainingFailedError, match="retrain of trial 0, seed 1 failed: diverged"):
+        go(job)
+    assert read_json(job.folder.summary)["n"] == 2
+    assert job.folder.seed(2).model.exists()
+    fails(0)
+    with pytest.raises(TrainingFailedError, match="retrain of trial 0 failed: diverged"):
+        go(job)
+    assert not job.folder.seed(2).model.exists()

@@ -242,3 +242,12 @@ def test_a_checkpoint_names_its_start(source: RunFolder, tmp_path: Path) -> None
     with pytest.raises(StateError, match="began with other weights"):
         go(replace(job, source=None), resume=True)
     assert made_config().retrain.start_from is None
+
+
+def test_a_run_that_would_begin_with_itself_is_refused_while_its_model_is_there(
+    source: RunFolder, tmp_path: Path
+) -> None:
+    words = ["--overwrite", "--run", source.root]
+    said = refused(2, *with_start(source, tmp_path), *words)
+    assert "is the run itself, whose model is replaced; name another run" in said
+    assert source.retrain.model.exists()

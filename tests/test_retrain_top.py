@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from made_trained import nas, refused, trained_run
+from nas_cifar10 import retrain
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.summary import summary
 from nas_cifar10.runs import RunFolder, read_csv, read_json
+from nas_cifar10.segment import Failed, Segment, Trained, train_segment
 
 FEW = (
     "search.trials=3",
@@ -172,3 +174,19 @@ def test_a_link_in_place_of_a_folder_is_refused(tmp_path: Path, name: str) -> No
     said = refused(73, "retrain", "--run", run.root, "--top-k", 2, "--set", "retrain.seeds=3")
     assert f"{name}: is a link" in said
     assert list(outside.iterdir()) == []
+
+
+def test_one_that_fails_keeps_none_of_the_others_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trained_run(tmp_path, *FEW, "retrain.epochs=1")
+    best, second, third = order(run)
+
+    def fails(segment: Segment, *rest: Any) -> Trained | Failed:
+        return Failed("diverged", ()) if segment.trial == second else train_segment(segment, *rest)
+
+    monkeypatch.setattr(retrain, "train_segment", fails)
+    said = refused(1, "retrain", "--run", run.root, "--top-k", 3)
+    assert f"retrain of trial {second} failed: diverged" in said
+    found = read_json(run.retrain.top)["trials"]
+    assert [row["trial"] for row in found] == [best, third]

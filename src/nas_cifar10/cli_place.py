@@ -15,7 +15,7 @@ from nas_cifar10.database import Database
 from nas_cifar10.database_lock import StudyLock
 from nas_cifar10.dimensions import Name
 from nas_cifar10.errors import ConfigError, MissingInputError
-from nas_cifar10.place import Place
+from nas_cifar10.place import Place, database_of
 from nas_cifar10.reading import why
 from nas_cifar10.runs import OUTPUTS, RunFolder, latest, locked, slug
 
@@ -38,7 +38,7 @@ def locate(run_dir: Path | None, study_db: str | None, study_name: str | None) -
     if not run.environment.exists():
         raise MissingInputError(f"{run.root}: holds no run; start one with nas run --config FILE")
     stored = environment.read(run.environment)
-    return Place(run, Database.parse(stored.database), study_name or stored.study)
+    return Place(run, database_of(run, stored.database), study_name or stored.study)
 
 
 def _locate_database(database: Database, study_name: str | None) -> Place:

@@ -4,7 +4,7 @@ import json
 import logging
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from nas_cifar10.errors import (
     ConfigError,
     InterruptedRunError,
     MissingInputError,
+    TrainingFailedError,
 )
 from nas_cifar10.interrupts import Interrupted
 from nas_cifar10.place import Place
@@ -80,10 +81,6 @@ def search(request: SearchRequest) -> None:
 
 def run(request: SearchRequest) -> None:
     """Search, retrain and report. The caller holds the run."""
-    if request.config is not None:
-        source = source_of(request.config.retrain)  # missed before an hour's search, not after it
-        if source is not None:
-            check_space(source, request.config)
     place, data = request.place, _search(request)
     _retrain(RetrainRequest("run", place, None, 1, (), request.resume, request.loudness), data)
     report(place, as_json=request.as_json)
@@ -145,18 +142,20 @@ def _search(request: SearchRequest) -> DataSet:
     if request.own_database:
         again += ["--study-db", str(place.database)]
         again += ["--study", place.study_name] if place.study_name else []
-    with _on_screen(request.loudness), _resumable(shlex.join(again)):
+    with _on_screen(request.loudness), _resumable(shlex.join(again)) as begin:
         study = existing(place, resume=request.resume, overwrite=request.overwrite)
         if study is not None:
             config = config or config_file.from_plain(study.facts.config, request.overrides)
-            _announce_reading(config, request.loudness)
-            ready = go_on(study, config, place, request.device)
-        elif config is not None:
-            device = request.device or "auto"
-            _announce_reading(config, request.loudness)
-            ready = start(config, place, device, overwrite=request.overwrite)
-        else:
+        elif config is None:
             raise MissingInputError(f"{place.run.root}: nothing to resume; name a --config")
+        if request.command == "run":
+            _check_source(config, place.run)
+        _announce_reading(config, request.loudness)
+        if study is not None:
+            ready = go_on(study, config, place, request.device, begin)
+        else:
+            device = request.device or "auto"
+            ready = start(config, place, device, begin, overwrite=request.overwrite)
         ready.study.drive(request.lock)
         with _in_file(place.run), ready.executor as executor:
             progress = SearchProgress(ready.study, executor, quiet=request.loudness < 0)
@@ -169,6 +168,13 @@ def _search(request: SearchRequest) -> DataSet:
     return ready.data
 
 
+def _check_source(config: Config, run: RunFolder) -> None:
+    """Miss the weights of `retrain.start_from` before an hour's search, not after it."""
+    source = source_of(config.retrain)
+    if source is not None:
+        check_space(source, config, run)
+
+
 def _retrain(request: RetrainRequest, data: DataSet | None) -> None:
     """Retrain; `data` are the study's pictures where they are in memory already."""
     place = request.place
@@ -176,7 +182,8 @@ def _retrain(request: RetrainRequest, data: DataSet | None) -> None:
     config = config_file.from_plain(study.facts.config, request.overrides)
     identity.check(study.config.plain(), config.plain())
     trial, *others = _chosen(study, request)
-    with _on_screen(request.loudness), _resumable(_retrain_again(request)):
+    of_run = request.command == "run"
+    with _on_screen(request.loudness), _resumable(_retrain_again(request), of_run) as begin:
         if data is None:
             _announce_reading(config, request.loudness)
             data = read_again(config.data, config.seed, study.facts.data["fingerprint"])
@@ -184,13 +191,21 @@ def _retrain(request: RetrainRequest, data: DataSet | None) -> None:
             describe_run(study, place, data)
         job = prepare(study, trial, config, data, place.run)
         with _in_file(place.run), Screen(quiet=request.loudness < 0) as screen:
-            jobs, settings = beside(job, others), config.retrain
+            jobs, settings, failed = beside(job, others), config.retrain, []
+            begin()
             for each in jobs:
                 progress = RetrainProgress(screen, each.trial, settings.epochs, settings.monitor)
-                for epoch in run_retrain(each, resume=request.resume):
-                    progress.show(epoch)
+                try:
+                    for epoch in run_retrain(each, resume=request.resume, or_anew=of_run):
+                        progress.show(epoch)
+                except TrainingFailedError as error:
+                    if not job.folder.metrics.exists():
+                        raise
+                    failed.append(error)
             if others:
-                compare(jobs)
+                compare([each for each in jobs if each.folder.metrics.exists()])
+            if failed:
+                raise failed[0]
 
 
 def _retrain_again(request: RetrainRequest) -> str:
@@ -224,14 +239,26 @@ def _numbered(study: Study, number: int) -> Trial:
 
 
 @contextmanager
-def _resumable(command: str) -> Iterator[None]:
-    """Answer Ctrl-C and SIGTERM with the command that goes on."""
+def _resumable(command: str, begun: bool = False) -> Iterator[Callable[[], None]]:
+    """Answer Ctrl-C and SIGTERM with the command that goes on, once there is what to go on with.
+
+    Yields:
+        What is to be called before the first thing is written or removed.
+    """
+
+    def begin() -> None:
+        nonlocal begun
+        interrupts.check()
+        begun = True
+
     try:
         interrupts.check()
-        yield
+        yield begin
     except Interrupted as stop:
-        message = f"stopped; nothing is lost. Go on with:\n  {command}"
-        raise InterruptedRunError(message, stop.signal_number) from None
+        told = "nothing was begun; the same command starts again"
+        if begun:
+            told = f"nothing is lost. Go on with:\n  {command}"
+        raise InterruptedRunError(f"stopped; {told}", stop.signal_number) from None
 
 
 class _RunLog(logging.FileHandler):

@@ -7,6 +7,10 @@ class NasError(Exception):
     exit_code = 1
 
 
+class TrainingFailedError(NasError):
+    """A network could not be trained for good: it diverged, or did not fit into memory."""
+
+
 class ConfigError(NasError, ValueError):
     """The command line or the config is wrong."""
 

@@ -16,7 +16,7 @@ from nas_cifar10.config import Config
 from nas_cifar10.crash import crash_point
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.epochs import Epoch, Scores
-from nas_cifar10.errors import BadDataError, NasError, StateError
+from nas_cifar10.errors import BadDataError, StateError, TrainingFailedError
 from nas_cifar10.reading import read_bytes
 from nas_cifar10.retrain_job import Job
 from nas_cifar10.retrain_measure import finish
@@ -110,36 +110,60 @@ def _compared(job: Job) -> dict[str, Any]:
     }
 
 
-def run_retrain(job: Job, *, resume: bool) -> Iterator[Epoch]:
-    """Do as `_run_once` for each of `retrain.seeds`, then say how they differ."""
-    for path in (job.folder.summary, job.folder.top):
-        _remove(path)
+def run_retrain(job: Job, *, resume: bool, or_anew: bool = False) -> Iterator[Epoch]:
+    """Do as `_run_once` for each of `retrain.seeds`, then say how they differ.
+
+    Args:
+        or_anew: Start over where what is there cannot be gone on with, in place of refusing to.
+
+    Raises:
+        StateError: what is to be resumed is another trial, or was trained on other pictures; all
+            that is there stays.
+        TrainingFailedError: one of the seeds failed; unless it was the first, all others are done.
+    """
+    jobs = [replace(job, number=number) for number in range(job.config.retrain.seeds)]
+    begun = [_resume_point(each, or_anew=or_anew) if resume else None for each in jobs]
     for folder in () if resume else job.folder.nested():
         _empty(folder)
-    jobs = [replace(job, number=number) for number in range(job.config.retrain.seeds)]
-    for each in jobs:
-        yield from _run_once(each, resume=resume)
-    if len(jobs) > 1:
-        tables = [read_json(each.folder.metrics) for each in jobs]
+    for path in (job.folder.summary, job.folder.top):
+        _remove(path)
+    tables, failed = [], []
+    for each, point in zip(jobs, begun, strict=True):
+        if point is None:
+            _empty(each.folder)
+        try:
+            yield from _run_once(each, *(point or (None, ())))
+            tables.append(read_json(each.folder.metrics))
+        except TrainingFailedError as error:
+            if each is jobs[0]:
+                raise
+            failed.append(error)
+    if len(tables) > 1:
         write_json(job.folder.summary, metrics.over_seeds(tables, job.measured))
+    if failed:
+        raise failed[0]
 
 
-def _run_once(job: Job, *, resume: bool) -> Iterator[Epoch]:
+def _run_once(job: Job, checkpoint: bytes | None, epochs: tuple[Epoch, ...]) -> Iterator[Epoch]:
     """Train, and after the last epoch write the model and its measurement.
+
+    Args:
+        checkpoint: What training goes on from; None: it begins.
+        epochs: Those after which the checkpoint stands.
 
     Yields:
         Each epoch trained now; those before a resume are in the history only.
 
     Raises:
-        StateError: what is to be resumed is another trial, or was trained on other pictures.
-        NasError: training failed, or the model read back from disk measures differently.
+        TrainingFailedError: it ended without a network.
+        NasError: the model read back from disk measures differently.
     """
     pictures = _pictures(job)
-    checkpoint, epochs = _resume_point(job) if resume else _start_over(job)
     while len(epochs) < job.config.retrain.epochs:
         result = train_segment(_segment(job, len(epochs) + 1), pictures, checkpoint)
         if isinstance(result, Failed):
-            raise NasError(f"retrain of trial {job.trial.number} failed: {result.reason}")
+            which = f"trial {job.trial.number}" + (f", seed {job.number}" if job.number else "")
+            raise TrainingFailedError(f"retrain of {which} failed: {result.reason}")
         checkpoint, epochs = result.checkpoint, result.epochs
         write_atomic(job.folder.checkpoint, checkpoint)
         crash_point("retrain.checkpoint")
@@ -178,11 +202,6 @@ def _segment(job: Job, stop: int) -> Segment:
     )
 
 
-def _start_over(job: Job) -> tuple[None, tuple[Epoch, ...]]:
-    _empty(job.folder)
-    return None, ()
-
-
 def _empty(folder: RetrainFolder) -> None:
     for path in vars(folder).values():
         if path != folder.root:
@@ -196,21 +215,20 @@ def _remove(path: Path) -> None:
         raise cannot_write(path, error) from error
 
 
-def _resume_point(job: Job) -> tuple[bytes | None, tuple[Epoch, ...]]:
+def _resume_point(job: Job, *, or_anew: bool) -> tuple[bytes, tuple[Epoch, ...]] | None:
+    """Return what a retrain goes on from, and the epochs before; None: it starts over."""
     if not job.folder.checkpoint.exists():
-        return _start_over(job)
+        return None
     try:
         checkpoint = read_bytes(job.folder.checkpoint)
-        epochs = _epochs_before(job, checkpoint)
+        return checkpoint, _epochs_before(job, checkpoint)
+    except StateError as error:
+        if not or_anew:
+            raise StateError(f"{error}; leave out --resume to start over") from None
+        log.warning("the retrain starts over: %s", error)
     except BadDataError as error:
         log.warning("the retrain starts over: %s", error)
-        return _start_over(job)
-    if len(epochs) > job.config.retrain.epochs:
-        raise StateError(
-            f"{job.folder.root}: has {len(epochs)} epochs already, more than retrain.epochs = "
-            f"{job.config.retrain.epochs}; leave out --resume to start over"
-        )
-    return checkpoint, epochs
+    return None
 
 
 def _epochs_before(job: Job, checkpoint: bytes) -> tuple[Epoch, ...]:
@@ -218,11 +236,16 @@ def _epochs_before(job: Job, checkpoint: bytes) -> tuple[Epoch, ...]:
         raise StateError(
             f"{job.folder.root}: holds the retrain of another trial, or of other pictures "
             f"(retrain.monitor decides whether validation is trained on), one whose learning rate "
-            f"runs over another number of epochs, or one that began with other weights; "
-            f"leave out --resume to start over"
+            f"runs over another number of epochs, or one that began with other weights"
         )
-    pictures = _pictures(job)
-    return epochs_before(_segment(job, 0), checkpoint, pictures.shape, pictures.num_classes)
+    pictures, wanted = _pictures(job), job.config.retrain.epochs
+    epochs = epochs_before(_segment(job, 0), checkpoint, pictures.shape, pictures.num_classes)
+    if len(epochs) > wanted:
+        raise StateError(
+            f"{job.folder.root}: has {len(epochs)} epochs already, more than "
+            f"retrain.epochs = {wanted}"
+        )
+    return epochs
 
 
 def _write_history(job: Job, epochs: tuple[Epoch, ...]) -> None:

@@ -22,9 +22,13 @@ class RetrainFolder:
         self.summary = root / "summary.json"
         self.top = root / "top.json"
 
-    def made_from_model(self) -> tuple[Path, ...]:
+    def exported(self) -> tuple[Path, ...]:
         """Return the files that another model makes obsolete."""
-        return self.predictions, self.card, self.onnx, self.pt2
+        return self.onnx, self.pt2
+
+    def measured(self) -> tuple[Path, ...]:
+        """Return the files that another measurement makes obsolete, and may not write again."""
+        return self.predictions, self.card
 
     def results(self) -> list[Path]:
         """Return what a retrain leaves for others, as far as it is there."""

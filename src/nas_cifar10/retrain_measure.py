@@ -4,6 +4,8 @@ Knows not how it was trained.
 """
 
 import io
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from nas_cifar10.data.multiview import VIEWS
 from nas_cifar10.epochs import Epoch
 from nas_cifar10.errors import NasError
 from nas_cifar10.model import network_with, over_views, probabilities, read_model
+from nas_cifar10.reading import read_bytes
 from nas_cifar10.retrain_job import Job
 from nas_cifar10.runs import write_atomic, write_json, write_text
 from nas_cifar10.training import metrics
@@ -39,18 +42,29 @@ def finish(job: Job, train: Part, state: dict[str, Tensor], epochs: tuple[Epoch,
     """
     content = io.BytesIO()
     torch.save(state, content)
-    write_atomic(job.folder.model, content.getvalue())
+    if not _is_there(job, content.getvalue()):
+        _remove(job.folder.exported())
+        write_atomic(job.folder.model, content.getvalue())
     description = _description(job)
     write_json(job.folder.description, description)
     crash_point("retrain.model")
-    for path in job.folder.made_from_model():
-        path.unlink(missing_ok=True)  # an earlier model's
+    _remove(job.folder.measured())
     part = _measured(job, train)
     network, found = _read_back(job, state, part or train)
     measured = {} if part is None else _measure(job, part, train, network, found)
     table = measured | _fitted(job, epochs, network, train)
     write_json(job.folder.metrics, table)
     write_text(job.folder.card, card(description, table, job.config, job.study.facts.data))
+
+
+def _is_there(job: Job, model: bytes) -> bool:
+    """Say whether this very model is on disk: what was exported from it may stay."""
+    return job.folder.model.exists() and read_bytes(job.folder.model) == model
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)  # of an earlier model
 
 
 def _measured(job: Job, train: Part) -> Part | None:

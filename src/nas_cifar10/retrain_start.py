@@ -60,12 +60,16 @@ def source_of(settings: RetrainConfig) -> Source | None:
     return Source(settings.start_from, read_model(folder), digest)
 
 
-def check_space(source: Source, config: Config) -> None:
+def check_space(source: Source, config: Config, run: RunFolder) -> None:
     """Check, before a search, that a network of its space could begin with these weights.
+
+    Args:
+        run: Where the search's own model will be.
 
     Raises:
         ConfigError: none could, whichever it finds.
     """
+    _check_other(source, run)
     _check_colours(source, config.data.channels)
     architecture, frozen = source.model.architecture, config.retrain.freeze
     written = ArchitectureConfig.model_validate(
@@ -85,18 +89,24 @@ def check(source: Source, run: RunFolder, trial: Trial, channels: int, frozen: i
     Raises:
         ConfigError: the networks differ in more than the head, or the pictures in their colours.
     """
-    place = f"{_KEY}: {source.run}"
-    if Path(source.run).resolve() == run.root.resolve():
-        raise ConfigError(f"{place}: is the run itself, whose model is replaced; name another run")
+    _check_other(source, run)
     _check_colours(source, channels)
     architecture = trial.candidate.architecture
     found = next(_differences(source.model.architecture, architecture), None)
     if found is not None:
         raise ConfigError(
-            f"{place}: its network must be that of trial {trial.number} in all but the head: "
-            f"{found}; search a space that holds that network alone, or choose another --trial"
+            f"{_KEY}: {source.run}: its network must be that of trial {trial.number} in all but "
+            f"the head: {found}; search a space that holds that network alone, or choose another "
+            f"--trial"
         )
     _check_frozen(frozen, architecture, f"trial {trial.number}")
+
+
+def _check_other(source: Source, run: RunFolder) -> None:
+    if Path(source.run).resolve() == run.root.resolve():
+        raise ConfigError(
+            f"{_KEY}: {source.run}: is the run itself, whose model is replaced; name another run"
+        )
 
 
 def _check_frozen(frozen: int, architecture: Architecture, whose: str) -> None:

@@ -61,7 +61,7 @@ def test_a_new_run_is_described_before_its_first_trial(place: Place) -> None:
         "workers": 1,
         "bf16_speedup": None,
         "study": "made",
-        "database": str(place.run.study),
+        "database": "study.db",
         "resumed_at": [],
     }
     assert {key: found[key] for key in expected} == expected

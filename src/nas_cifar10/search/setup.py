@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nas_cifar10 import environment, views
+from nas_cifar10 import environment, interrupts, views
 from nas_cifar10.config import Config
 from nas_cifar10.crash import crash_point
 from nas_cifar10.data import album
@@ -79,8 +79,18 @@ def existing(place: Place, *, resume: bool, overwrite: bool) -> Study | None:
     return study if resume else None
 
 
-def start(config: Config, place: Place, requested_device: str, *, overwrite: bool) -> Ready:
+def start(
+    config: Config,
+    place: Place,
+    requested_device: str,
+    begin: Callable[[], None] = interrupts.check,
+    *,
+    overwrite: bool,
+) -> Ready:
     """Make a new study and the files that describe its run.
+
+    Args:
+        begin: Is called before anything is written or removed.
 
     Raises:
         NasError: the pictures, the device or the database cannot be used; nothing was written.
@@ -90,6 +100,7 @@ def start(config: Config, place: Place, requested_device: str, *, overwrite: boo
     data = read(config.data, config.seed)
     facts = Facts(config.plain(), resolve(config, data, device), describe(data))
     name = place.study_name or config.name
+    begin()
     if overwrite:
         delete_study(place.database, name)
         place.run.clear()
@@ -98,11 +109,18 @@ def start(config: Config, place: Place, requested_device: str, *, overwrite: boo
     return Ready(study, data, _executor(study, data, device, forked))
 
 
-def go_on(study: Study, config: Config, place: Place, requested_device: str | None) -> Ready:
+def go_on(
+    study: Study,
+    config: Config,
+    place: Place,
+    requested_device: str | None,
+    begin: Callable[[], None] = interrupts.check,
+) -> Ready:
     """Take up a stored study, with a config that may differ in its free keys.
 
     Args:
         requested_device: None: the one the study was made on.
+        begin: Is called before anything is written.
 
     Raises:
         StateError: the config or the pictures are not those of the study.
@@ -112,6 +130,7 @@ def go_on(study: Study, config: Config, place: Place, requested_device: str | No
     device = precision.stored_device(study.facts.resolved["device"], requested_device)
     forked = _workers(config, device)
     data = read_again(config.data, config.seed, study.facts.data["fingerprint"])
+    begin()
     if config.plain() != study.facts.config:
         study.replace_config(config.plain())
     describe_run(study, place, data)
@@ -316,7 +335,7 @@ def describe_run(study: Study, place: Place, data: DataSet) -> None:
         write_json(run.latency, timed)
     if earlier is not None:
         _warn_of_changes(earlier, found)
-    write_json(run.environment, found | {"study": study.name, "database": str(place.database)})
+    write_json(run.environment, found | {"study": study.name, "database": place.database_for_run()})
     images, labels = sample(data, num=album.NUM_SAMPLES, seed=study.config.seed)
     album.keep(run.pictures, sample_images=images, sample_labels=labels)
     crash_point("run.described")
