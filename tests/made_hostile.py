@@ -218,6 +218,16 @@ FORGERIES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a moment that is text": lambda state: (
         [moments.update(exp_avg="0") for moments in state["optimizer"]["state"].values()] and None
     ),
+    "no moments, and a setting that is text": lambda state: (
+        state["optimizer"].update(state={})
+        or state["optimizer"]["param_groups"][0].update(betas="0.9")
+    ),
+    "a rate that is text": lambda state: (
+        state["optimizer"]["param_groups"][0].update(initial_lr="0.1") and None
+    ),
+    "a rate that no number holds": lambda state: (
+        state["optimizer"]["param_groups"][0].update(initial_lr=10**400) and None
+    ),
     "a setting that is text": lambda state: (
         state["optimizer"]["param_groups"][0].update(betas="0.9") and None
     ),

@@ -7,7 +7,6 @@ What is left behind and measured stands in `retrain_measure`.
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,8 +23,8 @@ from nas_cifar10.retrain_start import check, source_of
 from nas_cifar10.runs import (
     RetrainFolder,
     RunFolder,
-    cannot_write,
     read_json,
+    remove,
     write_atomic,
     write_csv,
     write_json,
@@ -126,7 +125,7 @@ def run_retrain(job: Job, *, resume: bool, or_anew: bool = False) -> Iterator[Ep
     for folder in () if resume else job.folder.nested():
         _empty(folder)
     for path in (job.folder.summary, job.folder.top):
-        _remove(path)
+        remove(path)
     tables, failed = [], []
     for each, point in zip(jobs, begun, strict=True):
         if point is None:
@@ -205,14 +204,7 @@ def _segment(job: Job, stop: int) -> Segment:
 def _empty(folder: RetrainFolder) -> None:
     for path in vars(folder).values():
         if path != folder.root:
-            _remove(path)
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise cannot_write(path, error) from error
+            remove(path)
 
 
 def _resume_point(job: Job, *, or_anew: bool) -> tuple[bytes, tuple[Epoch, ...]] | None:

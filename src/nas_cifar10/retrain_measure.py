@@ -4,8 +4,6 @@ Knows not how it was trained.
 """
 
 import io
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +21,7 @@ from nas_cifar10.errors import NasError
 from nas_cifar10.model import network_with, over_views, probabilities, read_model
 from nas_cifar10.reading import read_bytes
 from nas_cifar10.retrain_job import Job
-from nas_cifar10.runs import write_atomic, write_json, write_text
+from nas_cifar10.runs import remove, write_atomic, write_json, write_text
 from nas_cifar10.training import metrics
 
 # What model.json has said of a retrain from the start; other settings are named where they differ.
@@ -43,12 +41,14 @@ def finish(job: Job, train: Part, state: dict[str, Tensor], epochs: tuple[Epoch,
     content = io.BytesIO()
     torch.save(state, content)
     if not _is_there(job, content.getvalue()):
-        _remove(job.folder.exported())
+        for path in job.folder.exported():
+            remove(path)
         write_atomic(job.folder.model, content.getvalue())
     description = _description(job)
     write_json(job.folder.description, description)
     crash_point("retrain.model")
-    _remove(job.folder.measured())
+    for path in job.folder.measured():
+        remove(path)
     part = _measured(job, train)
     network, found = _read_back(job, state, part or train)
     measured = {} if part is None else _measure(job, part, train, network, found)
@@ -60,11 +60,6 @@ def finish(job: Job, train: Part, state: dict[str, Tensor], epochs: tuple[Epoch,
 def _is_there(job: Job, model: bytes) -> bool:
     """Say whether this very model is on disk: what was exported from it may stay."""
     return job.folder.model.exists() and read_bytes(job.folder.model) == model
-
-
-def _remove(paths: Iterable[Path]) -> None:
-    for path in paths:
-        path.unlink(missing_ok=True)  # of an earlier model
 
 
 def _measured(job: Job, train: Part) -> Part | None:

@@ -198,6 +198,17 @@ def cannot_write(path: Path, error: OSError) -> CannotCreateError | StorageError
     return StorageError(f"{path}: {error.strerror}{advice}")
 
 
+def remove(path: Path) -> None:
+    """Remove a file, if it is there; a NasError says why it cannot be."""
+    try:
+        path.unlink(missing_ok=True)
+    except NotADirectoryError:
+        pass
+    except OSError as error:
+        refused = CannotCreateError(f"{path}: cannot be removed: {error.strerror}")
+        raise disk_error(error) or refused from error
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text, atomically."""
     write_atomic(path, text.encode())

@@ -293,7 +293,14 @@ def _restore(segment: Segment, checkpoint: bytes, learner: _Learner) -> list[Epo
             part.load_state_dict(state[name])
         check_moments(learner.optimizer)
         return epochs_in(state)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         if is_out_of_memory(error):
             raise
         raise BadDataError("checkpoint: damaged, it does not fit its network") from error

@@ -26,8 +26,7 @@ def _of_the_search(facts: Facts) -> list[str]:
             "The best is the network that the search was told to begin with: it proposed none that "
             "got further."
         )
-    by_chance = counts.random and not (counts.model_based or counts.local)
-    if counts.ended == counts.requested and by_chance:
+    if facts.is_blind:
         told.append(f"No trial was proposed by a model: this was {_plain_search(facts)}.")
     if best is not None:
         told.append(

@@ -63,6 +63,15 @@ class Facts:
         return self.config.name if self.config else self.folder.name
 
     @property
+    def is_blind(self) -> bool:
+        """Say whether a whole search was proposed without a look at what any trial reached."""
+        if self.search is None:
+            return False
+        counts = self.search.trials
+        guided = counts.model_based or counts.local or not counts.random
+        return counts.ended == counts.requested and not guided
+
+    @property
     def objective(self) -> str:
         """What the search maximises, in words."""
         f1 = self.config is not None and self.config.search.score == "macro_f1"

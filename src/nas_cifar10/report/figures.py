@@ -9,7 +9,6 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from nas_cifar10 import interrupts
-from nas_cifar10.errors import CannotCreateError
 from nas_cifar10.report import (
     figures_data,
     figures_front,
@@ -18,7 +17,7 @@ from nas_cifar10.report import (
     figures_space,
 )
 from nas_cifar10.report.facts import Facts
-from nas_cifar10.runs import write_atomic
+from nas_cifar10.runs import remove, write_atomic
 
 Draw: TypeAlias = Callable[[Facts], Figure | str]
 
@@ -59,7 +58,7 @@ def draw(facts: Facts, folder: Path) -> tuple[dict[str, bytes], dict[str, str]]:
             path, figure = folder / f"{name}.png", make(facts)
             if isinstance(figure, str):
                 left_out[name] = figure
-                _remove(path)
+                remove(path)
             else:
                 drawn[name] = png(figure)
                 write_atomic(path, drawn[name])
@@ -71,12 +70,3 @@ def png(figure: Figure) -> bytes:
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=_DOTS_AN_INCH, metadata={"Software": None})
     return content.getvalue()
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except NotADirectoryError:
-        pass
-    except OSError as error:
-        raise CannotCreateError(f"{path}: cannot be removed: {error.strerror}") from error

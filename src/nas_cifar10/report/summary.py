@@ -87,8 +87,7 @@ def _proposed(facts: Facts, search: Search) -> str:
     told = f"{counts.random:,} random, {counts.model_based:,} model-based"
     told += f", {counts.local:,} beside the best" if counts.local else ""
     told += f", {counts.baseline:,} baseline" if counts.baseline else ""
-    guided = counts.model_based or counts.local or not counts.random
-    if guided or counts.ended < counts.requested:
+    if not facts.is_blind:
         return told
     sampler = config.search.sampler if config else None
     if sampler is not None and sampler.name == "exhaustive":

@@ -90,8 +90,9 @@ def check_moments(optimizer: Optimizer) -> None:
     """
     for group in optimizer.param_groups:
         for weight in group["params"]:
+            forms = _forms_after_step(optimizer, group, weight)  # which tries the settings, too
             moments = optimizer.state.get(weight)
-            if moments and _forms(moments, weight) != _forms_after_step(optimizer, group, weight):
+            if moments and _forms(moments, weight) != forms:
                 raise ValueError("other moments")
 
 
@@ -102,6 +103,7 @@ def _forms_after_step(
     number = nn.Parameter(torch.zeros([1] * weight.ndim, device=weight.device))
     number.grad = torch.zeros_like(number)
     other = type(optimizer)([group | {"params": [number]}], group["lr"])  # ours all take a rate
+    scale_rates(other, 1.0)
     other.step()
     return _forms(other.state[number], number)
 
