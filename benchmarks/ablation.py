@@ -1,10 +1,11 @@
 """What each ingredient of a config's first network is worth: one taken out, the rest as it is.
 
-    python benchmarks/ablation.py --config configs/strong.yaml --out FILE
+    python benchmarks/ablation.py --config configs/strong.yaml --width 0.33 --out FILE
 
-Only `search.baseline` is trained, on some of the pictures, and measured on validation; test is not
-looked at. In each turn everything is trained once with the same seed, so differences are taken
-within it: the same split, the same batches, and the same first weights where the shapes allow.
+Only `search.baseline` is trained, on some of the pictures, as wide as --width says, and measured on
+validation; test is not looked at. In each turn everything is trained once with the same seed, so
+differences are taken within it: the same split, the same batches, and the same first weights where
+the shapes allow. One training runs on each core, which takes less time than one on all of them.
 It takes hours; stopped, the same command of the same code goes on from what FILE holds.
 """
 
@@ -13,6 +14,8 @@ import copy
 import json
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +23,11 @@ import yaml
 
 from measuring import describe_machine, mean_and_error, nas, write_result
 from nas_cifar10.config import Config
+from nas_cifar10.training.precision import num_cores
 
 IN_NETWORK = {"stem", "head", "initialisation"}
 IN_BLOCKS = {"norm", "activation", "skip", "convolutions"}
+SGD = {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.1, "weight_decay": 5e-4}  # as usual
 WHOLE = "nothing"
 COMMAND = " ".join(["benchmarks/ablation.py", *sys.argv[1:]])
 LEFT_OUT: dict[str, dict[str, Any]] = {
@@ -33,7 +38,7 @@ LEFT_OUT: dict[str, dict[str, Any]] = {
     "batch normalisation": {"norm": "none"},
     "GELU (ReLU)": {"activation": "relu"},
     "second convolutions": {"convolutions": 1},
-    "Muon (SGD, Nesterov)": {"optimizer": "sgd", "momentum": 0.9},
+    "Muon (Nesterov's SGD, rate 0.1, decay 5e-4)": SGD,
     "falling rate (constant)": {"schedule": "constant"},
     "weight decay": {"weight_decay": 0.0},
     "label smoothing": {"label_smoothing": 0.0},
@@ -49,9 +54,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, default=Path("configs/strong.yaml"))
     parser.add_argument("--root", type=Path, default=Path("data/cifar"))
-    parser.add_argument("--limit", type=int, default=20_000)
-    parser.add_argument("--validation", type=int, default=10_000)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--limit", type=int, default=15_000)
+    parser.add_argument("--validation", type=int, default=5_000)
+    parser.add_argument("--width", type=float, default=1.0, help="of the network's channels")
+    parser.add_argument("--epochs", type=int, default=11)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
@@ -64,16 +70,19 @@ def main() -> None:
     names = [WHOLE, *(n for n in configs if Config.model_validate(configs[n]) != plain)]
     reached: dict[str, list[float]] = {name: [] for name in names} | known(given.out)
     for seed in range(1, given.turns + 1):
-        for name in (n for n in names if len(reached[n]) < seed):
-            reached[name].append(accuracy(configs[name], seed))
-            print(f"seed {seed}  {reached[name][-1]:.4f}  without {name}", flush=True)
-            keep(given, reached)
+        missing = [name for name in names if len(reached[name]) < seed]
+        with ThreadPoolExecutor(num_cores()) as cores:
+            accuracies = cores.map(partial(accuracy, seed=seed), [configs[n] for n in missing])
+            for name, value in zip(missing, accuracies, strict=True):
+                reached[name].append(value)
+                print(f"seed {seed}  {value:.4f}  without {name}", flush=True)
+                keep(given, reached)
     for name in names[1:]:
-        print(f"{name:40} {lost(reached, name)}")
+        print(f"{name:44} {lost(reached, name)}")
 
 
 def reduced(config: dict[str, Any], given: argparse.Namespace) -> dict[str, Any]:
-    """Return a config whose search is one full trial of its baseline, on some pictures."""
+    """Return a config that is one full trial of its baseline, as wide as said, on some pictures."""
     config["data"] = {
         "source": "image_folder",
         "root": str(given.root.resolve()),
@@ -83,7 +92,11 @@ def reduced(config: dict[str, Any], given: argparse.Namespace) -> dict[str, Any]
     baseline = config["search"]["baseline"]
     config["search"] = {"trials": 1, "cohort": 1, "schedule": {"name": "none"}}
     config["search"]["baseline"] = {"architecture": baseline["architecture"]}
-    config["training"] |= baseline["training"] | {"epochs": given.epochs}
+    for block in baseline["architecture"]["blocks"]:
+        block["channels"] = round(block["channels"] * given.width / 16) * 16
+    blocks = baseline["architecture"]["blocks"]
+    config["space"]["channels"] = sorted({block["channels"] for block in blocks})
+    config["training"] |= baseline["training"] | {"epochs": given.epochs, "threads": 1}
     del config["space"]["training"]
     return config
 
