@@ -31,7 +31,7 @@ def go(job: Job, *, resume: bool = False, epochs: int | None = None) -> list[Epo
     """Retrain to the end, or stop after so many epochs."""
     seen: list[Epoch] = []
     with no_waiting():
-        for epoch in run_retrain(job, resume=resume):
+        for _, epoch in run_retrain(job, resume=resume):
             seen.append(epoch)
             if len(seen) == epochs:
                 break

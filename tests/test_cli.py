@@ -294,7 +294,7 @@ def test_bad_data_leave_no_folder_behind(folder: Path) -> None:
 def test_a_search_in_which_every_trial_fails_says_so(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failed = Failed("diverged: not a finite number in epoch 1", ())
+    failed = Failed("diverged: not a finite number in epoch 1")
     monkeypatch.setattr(executors, "train_segment", lambda *words: failed)
     message = refused(3, "run", "--config", "tiny.yaml")
     assert "diverged: not a finite number in epoch 1" in message

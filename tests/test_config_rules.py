@@ -224,6 +224,11 @@ NOTICES: list[tuple[list[str], list[str]]] = [
         ["search.schedule={name: none, reduction_factor: 4}"],
         ["search.schedule.reduction_factor has no effect with schedule none"],
     ),
+    (["search.ray.gpus=0.5"], ["search.ray has no effect with search.executor=local"]),
+    (
+        ["retrain.views=flip", "retrain.test=false", "retrain.monitor=none"],
+        ["retrain.views has no effect where neither test nor validation is measured"],
+    ),
 ]
 
 

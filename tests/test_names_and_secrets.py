@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 from typer.testing import CliRunner, Result
 
 from made_pictures import noise, save
@@ -16,7 +17,7 @@ from nas_cifar10.cli import app
 from nas_cifar10.data.text import harmless
 from nas_cifar10.database import Database
 from nas_cifar10.place import Place
-from nas_cifar10.search.setup import describe_run
+from nas_cifar10.search.record import describe_run
 
 CONFIG = """\
 name: {name}
@@ -151,7 +152,7 @@ def test_a_runs_files_hold_no_password(tmp_path: Path) -> None:
     place = place_in(tmp_path / "run")
     ready = begin(made_config(), place)
     elsewhere = Place(place.run, Database.parse(URL), "made")
-    describe_run(ready.study, elsewhere, digits())
+    describe_run(ready.study, elsewhere, digits(), torch.device("cpu"))
     assert "***" in place.run.environment.read_text()
     for path in tmp_path.rglob("*"):
         assert path.is_dir() or b"heim" not in path.read_bytes()

@@ -258,7 +258,7 @@ def test_predictions_of_an_earlier_model_do_not_stay(tmp_path: Path) -> None:
 
 
 def test_a_retrain_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retrain, "train_segment", lambda *args: Failed("out of memory", ()))
+    monkeypatch.setattr(retrain, "train_segment", lambda *args: Failed("out of memory"))
     with pytest.raises(NasError, match="retrain of trial 0 failed: out of memory"):
         go(made_job(tmp_path))
 

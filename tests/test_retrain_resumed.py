@@ -101,6 +101,22 @@ def test_more_epochs_go_on_from_the_last_one(done: Job, tmp_path: Path) -> None:
     assert timeless(RetrainFolder(tmp_path / "retrain"))["model"] == timeless(done.folder)["model"]
 
 
+def test_a_new_model_never_stands_beside_what_the_old_one_was_worth(
+    done: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go(made_job(tmp_path, "retrain.epochs=2"))
+
+    def killed(*_: Any) -> None:
+        raise _KilledError
+
+    monkeypatch.setattr("nas_cifar10.retrain_measure._measure", killed)
+    with pytest.raises(_KilledError):
+        go(made_job(tmp_path), resume=True)
+    left = RetrainFolder(tmp_path / "retrain")
+    assert left.model.read_bytes() == done.folder.model.read_bytes()
+    assert not any(path.exists() for path in (left.metrics, left.predictions, left.card))
+
+
 def test_fewer_epochs_than_were_trained_are_refused(tmp_path: Path) -> None:
     go(made_job(tmp_path), epochs=2)
     with pytest.raises(StateError, match=r"has 2 epochs already.*retrain\.epochs = 1"):

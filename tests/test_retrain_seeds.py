@@ -96,7 +96,7 @@ def test_a_seed_that_fails_is_told_after_the_others_are_done(
     def fails(number: int) -> None:
         def train(segment: Segment, *rest: Any) -> Trained | Failed:
             failing = segment.stream == RETRAIN + 2 * number
-            return Failed("diverged", ()) if failing else train_segment(segment, *rest)
+            return Failed("diverged") if failing else train_segment(segment, *rest)
 
         monkeypatch.setattr(retrain, "train_segment", train)
 

@@ -1,6 +1,8 @@
 """A retrain that begins with another run's weights: what it takes, what it refuses, resuming."""
 
 import hashlib
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -204,6 +206,18 @@ def with_start(source: RunFolder, folder: Path, *overrides: str) -> list[object]
     settings = (*RICH, f"retrain.start_from={source.root}", *overrides)
     sets = [word for key in settings for word in ("--set", key)]
     return ["run", "--config", folder / "config.yaml", "--run", folder / "run", *sets]
+
+
+def test_workers_of_two_threads_train_after_the_weights_were_looked_at(tmp_path: Path) -> None:
+    """A process whose threads have computed cannot be forked, and large weights wake them."""
+    wide = ("space.depth=2", "space.channels=64", "space.kernel_size=3", "search.trials=2")
+    source = trained_run(tmp_path / "source", *wide, "training.epochs=1", "retrain.epochs=1")
+    settings = (*wide, "training.epochs=1", "retrain.epochs=1", f"retrain.start_from={source.root}")
+    settings += ("search.workers=2", "training.threads=2")
+    sets = [word for key in settings for word in ("--set", key)]
+    words = ["--config", source.root.parent / "config.yaml", "--run", tmp_path / "run", *sets]
+    command = [sys.executable, "-m", "nas_cifar10", "run", *words]
+    assert subprocess.run(command, timeout=100).returncode == 0
 
 
 def test_a_run_on_fewer_classes_begins_with_the_weights(tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ def test_one_that_fails_keeps_none_of_the_others_back(
     best, second, third = order(run)
 
     def fails(segment: Segment, *rest: Any) -> Trained | Failed:
-        return Failed("diverged", ()) if segment.trial == second else train_segment(segment, *rest)
+        return Failed("diverged") if segment.trial == second else train_segment(segment, *rest)
 
     monkeypatch.setattr(retrain, "train_segment", fails)
     said = refused(1, "retrain", "--run", run.root, "--top-k", 3)

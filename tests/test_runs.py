@@ -240,7 +240,7 @@ def test_a_study_is_held_by_whichever_folder_uses_it(tmp_path: Path) -> None:
     (two / "link.db").symlink_to(one / "study.db")
     with Holder(one, one / "study.db"):
         for also in (one / "study.db", two / "link.db"):
-            with pytest.raises(CannotCreateError, match="one: in use by process"):
+            with pytest.raises(CannotCreateError, match=rf"{also.name}: in use by .*--study-db"):
                 hold(two, also)
         hold(two, two / "study.db")
     hold(two, one / "study.db")
@@ -270,6 +270,7 @@ def test_a_folder_that_holds_something_stays(tmp_path: Path) -> None:
 
 def test_what_a_killed_process_left_half_written_goes(tmp_path: Path) -> None:
     left = [tmp_path / ".best.json.abc1.new", tmp_path / "retrain" / ".model.pt.x_2.new"]
+    left.append(tmp_path / "figures" / ".slice.png.abc1.new")
     kept = [tmp_path / ".mine.new", tmp_path / "best.json", tmp_path / "retrain" / "model.pt"]
     for path in (*left, *kept):
         write_atomic(path, b"x")

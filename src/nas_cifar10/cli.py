@@ -5,6 +5,7 @@ Imports of ours stand in the commands, so that --help needs none of them.
 
 from __future__ import annotations
 
+import errno
 import functools
 import importlib.metadata
 import math
@@ -17,7 +18,7 @@ import typer
 
 from nas_cifar10 import interrupts
 from nas_cifar10.data.text import harmless, one_line
-from nas_cifar10.errors import ConfigError, NasError
+from nas_cifar10.errors import ConfigError, MissingInputError, NasError
 from nas_cifar10.interrupts import Interrupted
 
 app = typer.Typer(
@@ -73,7 +74,7 @@ def _explained(command: Callable[P, None]) -> Callable[P, None]:
         except OSError as error:
             from nas_cifar10.runs import disk_error
 
-            failed = disk_error(error)
+            failed = disk_error(error) or _out_of_reach(error)
             if failed is None:
                 raise
             print(harmless(failed), file=sys.stderr)
@@ -83,6 +84,13 @@ def _explained(command: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(128 + stop.signal_number) from None
 
     return run
+
+
+def _out_of_reach(error: OSError) -> MissingInputError | None:
+    """Return what to raise for a path that cannot so much as be looked at."""
+    if error.errno not in {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP}:
+        return None
+    return MissingInputError(f"{error.filename!s:.200}: cannot be read: {error.strerror}")
 
 
 def _version(wanted: bool) -> None:

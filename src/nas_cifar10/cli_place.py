@@ -48,9 +48,10 @@ def _locate_database(database: Database, study_name: str | None) -> Place:
     root = OUTPUTS / slug(study.config.name)
     if database.path is not None and (database.path.parent / "environment.json").exists():
         root = database.path.parent
-    run = RunFolder(root)
-    run.refuse_links()
-    return Place(run, database, study.name)
+    place = Place(RunFolder(root), database, study.name)
+    place.run.refuse_links()
+    place.refuse_other()
+    return place
 
 
 def place_of_search(

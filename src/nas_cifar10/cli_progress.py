@@ -3,6 +3,7 @@
 import time
 
 from nas_cifar10.cli_output import Screen
+from nas_cifar10.config_search import RetrainConfig
 from nas_cifar10.epochs import Epoch
 from nas_cifar10.search.executors import Executor
 from nas_cifar10.segment import Segment
@@ -95,19 +96,20 @@ class SearchProgress:
 class RetrainProgress:
     """Follows a retrain, epoch by epoch."""
 
-    def __init__(self, screen: Screen, trial: Trial, epochs: int, monitor: str) -> None:
+    def __init__(self, screen: Screen, trial: Trial, settings: RetrainConfig) -> None:
         """Say what is trained."""
-        self.screen, self.epochs = screen, epochs
-        self.monitor = "test (monitor only)" if monitor == "test" else monitor
-        self.pace = _Pace(epochs)
+        self.screen, self.epochs, self.seeds = screen, settings.epochs, settings.seeds
+        self.monitor = {"test": "test (monitor only)"}.get(settings.monitor, settings.monitor)
+        self.pace = _Pace(self.epochs * self.seeds)
         screen.fix(f"retrain of trial {trial.number}: {trial.candidate.architecture}")
 
-    def show(self, epoch: Epoch) -> None:
-        """Show an epoch."""
+    def show(self, seed: int, epoch: Epoch) -> None:
+        """Show an epoch of one of the seeds."""
         self.pace.trained += 1
-        self.pace.left = self.epochs - epoch.number
+        self.pace.left = (self.seeds - seed) * self.epochs - epoch.number
         held_out = f"  {self.monitor} {epoch.held_out.accuracy:.4f}" if epoch.held_out else ""
+        which = f"seed {seed + 1}/{self.seeds}, " if self.seeds > 1 else ""
         self.screen.move(
-            f"epoch {epoch.number}/{self.epochs}: train {epoch.train.accuracy:.4f}"
+            f"{which}epoch {epoch.number}/{self.epochs}: train {epoch.train.accuracy:.4f}"
             f"{held_out}{self.pace}"
         )

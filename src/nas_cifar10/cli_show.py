@@ -13,7 +13,7 @@ from rich.text import Text
 
 from nas_cifar10 import interrupts, views
 from nas_cifar10.cli_output import stdout_console
-from nas_cifar10.data.text import harmless
+from nas_cifar10.data.text import harmless, three_digits
 from nas_cifar10.place import Place
 from nas_cifar10.runs import is_held
 from nas_cifar10.study import Study
@@ -32,7 +32,7 @@ def show(place: Place, *, as_json: bool) -> None:
     study = open_study(place.database, place.study_name)
     if as_json:
         print(json.dumps(_as_json(study), indent=2))
-    elif sys.stdout.isatty() and is_held(place.run):
+    elif sys.stdout.isatty() and is_held(place.run, by_another=True):
         _follow(place, study)
     else:
         stdout_console().print(_screen(study, study.trials(), most=None))
@@ -50,7 +50,7 @@ def _follow(place: Place, study: Study) -> None:
     console = Console()
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            running = is_held(place.run)
+            running = is_held(place.run, by_another=True)
             most = max(1, console.height - _FRAME) if running else None
             live.update(_screen(study, study.trials(), most), refresh=True)
             if not running:
@@ -99,7 +99,7 @@ def _cells(study: Study, trial: Trial, *, on_front: bool) -> list[str]:
     search = study.config.search
     reached = f"{score(trial, search):.4f}" if trial.epochs else ""
     epochs = f"{len(trial.epochs)}/{study.config.training.epochs}"
-    values = ", ".join(f"{name} {value:.3g}" for name, value in trial.candidate.training)
+    values = ", ".join(f"{name} {three_digits(value)}" for name, value in trial.candidate.training)
     network = f"{trial.candidate.architecture}, {values}".replace("_", " ").removesuffix(", ")
     costs = [_COSTS[cost][1].format(getattr(trial, cost)) for cost in _more_costs(study)]
     mark = ["yes" if on_front else ""] if search.costs else []

@@ -8,6 +8,7 @@ from pathlib import Path
 from nas_cifar10 import starters
 from nas_cifar10.cli_output import stdout_console
 from nas_cifar10.data.text import one_line
+from nas_cifar10.errors import ConfigError
 from nas_cifar10.interrupts import Interrupted
 from nas_cifar10.place import Place
 
@@ -19,6 +20,8 @@ def init(name: str | None, out: Path | None) -> None:
         ConfigError: there is no config of this name.
         CannotCreateError: the file exists already.
     """
+    if name is None and out is not None:
+        raise ConfigError(f"--out: needs the NAME of a config to copy, got {out} alone")
     if name is None:
         width = stdout_console().width
         for each, purpose in starters.purposes().items():

@@ -34,10 +34,12 @@ from nas_cifar10.runs import RunFolder, cannot_write, read_json
 from nas_cifar10.search import identity
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.search.dry_run import dry_run
-from nas_cifar10.search.setup import describe_run, existing, go_on, start
+from nas_cifar10.search.record import describe_run
+from nas_cifar10.search.setup import existing, go_on, start
 from nas_cifar10.study import Study
 from nas_cifar10.study_open import open_study
 from nas_cifar10.study_rows import Trial
+from nas_cifar10.training.precision import one_thread, stored_device
 
 
 @dataclass(frozen=True)
@@ -169,8 +171,12 @@ def _search(request: SearchRequest) -> DataSet:
 
 
 def _check_source(config: Config, run: RunFolder) -> None:
-    """Miss the weights of `retrain.start_from` before an hour's search, not after it."""
-    source = source_of(config.retrain)
+    """Miss the weights of `retrain.start_from` before an hour's search, not after it.
+
+    They are read on one thread: workers are forked later, from what has computed on no other.
+    """
+    with one_thread():
+        source = source_of(config.retrain)
     if source is not None:
         check_space(source, config, run)
 
@@ -188,16 +194,16 @@ def _retrain(request: RetrainRequest, data: DataSet | None) -> None:
             _announce_reading(config, request.loudness)
             data = read_again(config.data, config.seed, study.facts.data["fingerprint"])
         if not place.run.environment.exists():  # the search ran in another folder
-            describe_run(study, place, data)
+            describe_run(study, place, data, stored_device(study.facts.resolved["device"]))
         job = prepare(study, trial, config, data, place.run)
         with _in_file(place.run), Screen(quiet=request.loudness < 0) as screen:
             jobs, settings, failed = beside(job, others), config.retrain, []
             begin()
             for each in jobs:
-                progress = RetrainProgress(screen, each.trial, settings.epochs, settings.monitor)
+                progress = RetrainProgress(screen, each.trial, settings)
                 try:
-                    for epoch in run_retrain(each, resume=request.resume, or_anew=of_run):
-                        progress.show(epoch)
+                    for seed, epoch in run_retrain(each, resume=request.resume, or_anew=of_run):
+                        progress.show(seed, epoch)
                 except TrainingFailedError as error:
                     if not job.folder.metrics.exists():
                         raise
@@ -234,7 +240,8 @@ def _chosen(study: Study, request: RetrainRequest) -> list[Trial]:
 def _numbered(study: Study, number: int) -> Trial:
     trials = study.trials()
     if not 0 <= number < len(trials):
-        raise ConfigError(f"--trial: the study has trials 0 to {len(trials) - 1}, got {number}")
+        there = f"trials 0 to {len(trials) - 1}" if trials else "no trial yet"
+        raise ConfigError(f"--trial: the study has {there}, got {number}")
     return trials[number]
 
 

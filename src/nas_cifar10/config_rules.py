@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from nas_cifar10.config import Config, SearchedTraining, SpaceConfig, searched_training
 from nas_cifar10.config_candidate import ArchitectureConfig, BlockConfig, FixedTraining
-from nas_cifar10.config_search import SearchConfig
+from nas_cifar10.config_search import RayConfig, SearchConfig
 from nas_cifar10.dimensions import Range, Section, contains, largest, options
 
 Broken: TypeAlias = tuple[str, str]
@@ -207,6 +207,10 @@ def notices(config: Config) -> list[str]:
         )
     if schedule.name == "none" and _changed(schedule, "reduction_factor"):
         found.append("search.schedule.reduction_factor has no effect with schedule none")
+    if config.search.executor != "ray" and config.search.ray != RayConfig():
+        found.append(f"search.ray has no effect with search.executor={config.search.executor}")
+    if config.retrain.views != "none" and config.retrain.measured is None:
+        found.append("retrain.views has no effect where neither test nor validation is measured")
     return found
 
 

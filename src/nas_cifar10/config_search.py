@@ -109,8 +109,8 @@ class SearchConfig(Section):
     objectives: Goals | None = Field(
         None,
         description="several goals at once, in place of `search.objective`: the first is "
-        "maximised, the others are minimised, and what no other network beats in all of them is "
-        "the Pareto front; null: one objective",
+        "maximised, the others are minimised, and the networks that no "
+        "other dominates are the Pareto front; null: one objective",
     )
     sampler: SamplerConfig = SamplerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
@@ -184,3 +184,10 @@ class RetrainConfig(Section):
     freeze: Annotated[int, Field(ge=0, le=10)] = Field(
         0, description="so many first blocks, and the stem, stay as `start_from` has them"
     )
+
+    @property
+    def measured(self) -> str | None:
+        """Name the part that the model is measured on; None: on none it has not learnt."""
+        if self.test:
+            return "test"
+        return "validation" if self.monitor == "validation" else None

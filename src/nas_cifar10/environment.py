@@ -33,6 +33,7 @@ class Recorded(BaseModel):
     resumed_at: list[str]
     versions: dict[str, str | None]
     machine: dict[str, str]
+    processor: str
 
 
 def read(path: Path) -> Recorded:

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from nas_cifar10 import environment
 from nas_cifar10.database import Database
+from nas_cifar10.errors import CannotCreateError
 from nas_cifar10.runs import RunFolder
 
 
@@ -23,6 +25,25 @@ class Place:
             return str(self.database)
         path, own = self.database.path.absolute(), self.run.study
         return own.name if path == own.absolute() else str(path)
+
+    def refuse_other(self) -> None:
+        """Check that the folder is free, or holds the run of this very study.
+
+        Raises:
+            CannotCreateError: it holds another's, whose files would be mixed up with this one's.
+        """
+        if not self.run.environment.exists():
+            return
+        stored = environment.read(self.run.environment)
+        theirs, ours = database_of(self.run, stored.database), self.database
+        moved = theirs.path is not None and not theirs.path.exists()
+        both = {path and path.resolve() for path in (theirs.path, ours.path)}
+        if self.study_name not in (None, stored.study) or (len(both) > 1 and not moved):
+            raise CannotCreateError(
+                f"{self.run.root}: holds the run of study {stored.study!r} in {theirs}, not of "
+                f"{self.study_name!r} in {ours}; name the folder of that one with --run, "
+                f"or replace this one with nas search --overwrite"
+            )
 
 
 def database_of(run: RunFolder, told: str) -> Database:

@@ -109,7 +109,7 @@ def _compared(job: Job) -> dict[str, Any]:
     }
 
 
-def run_retrain(job: Job, *, resume: bool, or_anew: bool = False) -> Iterator[Epoch]:
+def run_retrain(job: Job, *, resume: bool, or_anew: bool = False) -> Iterator[tuple[int, Epoch]]:
     """Do as `_run_once` for each of `retrain.seeds`, then say how they differ.
 
     Args:
@@ -119,6 +119,9 @@ def run_retrain(job: Job, *, resume: bool, or_anew: bool = False) -> Iterator[Ep
         StateError: what is to be resumed is another trial, or was trained on other pictures; all
             that is there stays.
         TrainingFailedError: one of the seeds failed; unless it was the first, all others are done.
+
+    Yields:
+        Which of the seeds, from 0, and each epoch of it that is trained now.
     """
     jobs = [replace(job, number=number) for number in range(job.config.retrain.seeds)]
     begun = [_resume_point(each, or_anew=or_anew) if resume else None for each in jobs]
@@ -131,7 +134,8 @@ def run_retrain(job: Job, *, resume: bool, or_anew: bool = False) -> Iterator[Ep
         if point is None:
             _empty(each.folder)
         try:
-            yield from _run_once(each, *(point or (None, ())))
+            for epoch in _run_once(each, *(point or (None, ()))):
+                yield each.number, epoch
             tables.append(read_json(each.folder.metrics))
         except TrainingFailedError as error:
             if each is jobs[0]:

@@ -28,7 +28,7 @@ class RetrainFolder:
 
     def measured(self) -> tuple[Path, ...]:
         """Return the files that another measurement makes obsolete, and may not write again."""
-        return self.predictions, self.card
+        return self.metrics, self.predictions, self.card
 
     def results(self) -> list[Path]:
         """Return what a retrain leaves for others, as far as it is there."""

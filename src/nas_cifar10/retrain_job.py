@@ -45,6 +45,4 @@ class Job:
     @property
     def measured(self) -> str | None:
         """Name the part that decides metrics.json: test, unless it is to stay unread."""
-        if self.config.retrain.test:
-            return "test"
-        return "validation" if self.config.retrain.monitor == "validation" else None
+        return self.config.retrain.measured

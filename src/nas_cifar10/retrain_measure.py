@@ -40,15 +40,14 @@ def finish(job: Job, train: Part, state: dict[str, Tensor], epochs: tuple[Epoch,
     """
     content = io.BytesIO()
     torch.save(state, content)
-    if not _is_there(job, content.getvalue()):
-        for path in job.folder.exported():
-            remove(path)
+    new = not _is_there(job, content.getvalue())
+    for path in [*job.folder.measured(), *(job.folder.exported() if new else ())]:
+        remove(path)
+    if new:
         write_atomic(job.folder.model, content.getvalue())
     description = _description(job)
     write_json(job.folder.description, description)
     crash_point("retrain.model")
-    for path in job.folder.measured():
-        remove(path)
     part = _measured(job, train)
     network, found = _read_back(job, state, part or train)
     measured = {} if part is None else _measure(job, part, train, network, found)

@@ -4,7 +4,6 @@ import contextlib
 import csv
 import errno
 import fcntl
-import glob
 import io
 import json
 import os
@@ -108,8 +107,9 @@ class RunFolder:
 
     def sweep(self) -> None:
         """Remove what a killed process left of writing a file."""
-        for path in self._files():
-            for left in path.parent.glob(f".{glob.escape(path.name)}.*{_UNFINISHED}"):
+        names = [*self._files(), self.figures / "*.png"]
+        for path in names:
+            for left in path.parent.glob(f".{path.name}.*{_UNFINISHED}"):
                 left.unlink(missing_ok=True)
 
     def _files(self) -> list[Path]:
@@ -262,13 +262,13 @@ def locked(run: RunFolder, also: Path | None = None) -> Iterator[None]:
         CannotCreateError: another process holds it, or the folder cannot be written.
     """
     run.refuse_links()
-    paths = [run.lock]
+    paths = {run.lock: (run.root, "another folder with --run")}
     if also is not None:
         study = also.resolve()  # the same lock by whichever link it is reached
-        paths.append(study.with_name(f".{study.name}.lock"))
+        paths[study.with_name(f".{study.name}.lock")] = also, "another database with --study-db"
     with contextlib.ExitStack() as stack:
-        for path in paths:
-            stack.enter_context(_held(path))
+        for path, (what, instead) in paths.items():
+            stack.enter_context(_held(path, what, instead))
         run.sweep()
         yield
 
@@ -292,9 +292,9 @@ def is_held(run: RunFolder, *, by_another: bool = False) -> bool:
 
 
 @contextlib.contextmanager
-def _held(path: Path) -> Iterator[None]:
+def _held(path: Path, what: Path, instead: str) -> Iterator[None]:
     made = _make_folder(path.parent)
-    with _open_lock(path):
+    with _open_lock(path, what, instead):
         try:
             yield
         finally:
@@ -314,7 +314,7 @@ def _make_folder(folder: Path) -> list[Path]:
     return missing
 
 
-def _open_lock(path: Path) -> io.FileIO:
+def _open_lock(path: Path, what: Path, instead: str) -> io.FileIO:
     while True:
         with contextlib.ExitStack() as stack:
             try:
@@ -328,8 +328,8 @@ def _open_lock(path: Path) -> io.FileIO:
             except BlockingIOError:
                 file.seek(0)
                 raise CannotCreateError(
-                    f"{path.parent}: in use by {file.read().decode() or 'another process'}; "
-                    f"wait for it, or name another folder with --run"
+                    f"{what}: in use by {file.read().decode() or 'another process'}; "
+                    f"wait for it, or name {instead}"
                 ) from None
             except FileNotFoundError:  # its last holder removed the folder just now
                 _make_folder(path.parent)

@@ -97,10 +97,9 @@ class Trained:
 
 @dataclass(frozen=True)
 class Failed:
-    """The candidate cannot be trained: why, and all epochs it got through before."""
+    """The candidate cannot be trained, and why."""
 
     reason: str
-    epochs: tuple[Epoch, ...]
 
 
 @dataclass(frozen=True)
@@ -182,11 +181,11 @@ def train_segment(
             done.append(_measure(segment, learner.measured, pictures, epoch, outputs))
         return Trained(tuple(done), packed(identity(segment), done, **learner.state()))
     except DivergedError as error:
-        return Failed(f"diverged: {error}", tuple(done))
+        return Failed(f"diverged: {error}")
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        return Failed("out of memory", tuple(done))
+        return Failed("out of memory")
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,8 @@ def create_study(database: Database, name: str, facts: Facts) -> Study:
         _create(Database(path=unfinished), name, facts)
         with database.explained():
             crash_point("study.made")
+            # SQLite would roll what a kill left of a removed database into the new one.
+            database.path.with_name(f"{database.path.name}-journal").unlink(missing_ok=True)
             unfinished.replace(database.path)
     return open_study(database, name)
 

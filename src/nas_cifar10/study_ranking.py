@@ -30,7 +30,7 @@ def ranked(trials: Sequence[Trial], search: SearchConfig) -> list[Trial]:
 
 
 def front_of(trials: Sequence[Trial], search: SearchConfig) -> list[Trial]:
-    """Return the complete trials that no other beats in every goal, the most accurate first."""
+    """Return the complete trials that no other dominates, the most accurate first."""
     complete = [trial for trial in trials if trial.state == "complete"]
     return next(iter(_fronts(complete, search)), [])
 

@@ -66,6 +66,17 @@ class Facts:
         _Stored.model_validate(values)
         return cls(values["config"], values["resolved"], values["data"])
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """C, H, W of a picture."""
+        channels, height, width = self.data["shape"]
+        return channels, height, width
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes the pictures have."""
+        return len(self.data["class_names"])
+
 
 @dataclass(frozen=True)
 class Clock:

@@ -70,7 +70,7 @@ def deadly(
 def failing(segment: Segment, pictures: Pictures, checkpoint: bytes | None) -> Result:
     """Train as if that trial had failed without harm."""
     if (segment.trial, segment.stop) == (DEADLY, 2):
-        return Failed("its worker died 3 times", ())
+        return Failed("its worker died 3 times")
     return train_segment(segment, pictures, checkpoint)
 
 

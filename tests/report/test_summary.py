@@ -194,7 +194,11 @@ def rows_without_duplicates(run: RunFolder) -> dict[str, str]:
 
 def test_a_stopped_search_says_why_and_how_to_go_on(run: RunFolder) -> None:
     change(run, "search.json", stopped="time")
-    assert rows(run)["stopped"] == f"time; nas search --run {run.root} --resume"
+    assert rows(run)["stopped"] == (
+        f"time; nas search --run {run.root} --resume --set search.max_minutes=null"
+    )
+    change(run, "search.json", stopped="interrupted")
+    assert rows(run)["stopped"] == f"interrupted; nas search --run {run.root} --resume"
 
 
 def test_the_baseline_stands_beside_the_best(run: RunFolder) -> None:

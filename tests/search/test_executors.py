@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from importlib.util import find_spec
+from multiprocessing.connection import wait
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,8 +20,10 @@ from made_ray import command, tasks_on_ray
 from made_search import pictures
 from made_segments import CPU, runs, segment, slow, the_same, wait_until
 from made_trained import CONFIG
+from nas_cifar10 import interrupts
 from nas_cifar10.config_search import RayConfig
 from nas_cifar10.errors import CannotCreateError
+from nas_cifar10.interrupts import Interrupted
 from nas_cifar10.runs import RunFolder
 from nas_cifar10.search import executors
 from nas_cifar10.search.executors import (
@@ -151,6 +155,25 @@ def test_a_killed_worker_is_replaced_and_its_segment_trained_again(
     assert "a worker died (SIGKILL) while it trained trial 7" in caplog.text
 
 
+def test_a_signal_to_all_processes_kills_no_trial(
+    own: LocalProcesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own.submit(segment(7, stop=30), None)
+    worker = busy(own)[0]
+
+    def terminated(lines: list[Any], timeout: float) -> Any:
+        """Let the signal come while the driver waits."""
+        os.kill(worker, signal.SIGTERM)
+        ready = wait(lines)
+        monkeypatch.setattr(interrupts, "_received", signal.SIGTERM)
+        return ready
+
+    monkeypatch.setattr(executors, "wait", terminated)
+    with pytest.raises(Interrupted):
+        own.result()
+    assert not own._losses
+
+
 def test_a_forked_worker_that_is_dead_before_it_is_given_pictures_is_replaced() -> None:
     if sys.platform != "linux":
         pytest.skip("workers are forked on Linux alone")
@@ -223,7 +246,7 @@ def test_a_trial_that_kills_its_workers_fails(caplog: pytest.LogCaptureFixture) 
                 executor.submit(segment(8), None)
                 assert executor.result()[0] == 8
         os.kill(busy(executor)[0], signal.SIGKILL)
-        assert executor.result() == (7, Failed("its worker died 3 times", ()))
+        assert executor.result() == (7, Failed("its worker died 3 times"))
         executor.submit(segment(8), None)
         assert isinstance(executor.result()[1], Trained)
 
@@ -279,7 +302,7 @@ def resident():
 
 def takes_200_mb(*_):
     torch.ones(50_000_000)
-    return Failed("made up", ())
+    return Failed("made up")
 
 executor = InProcess(pictures(), 1, CPU, takes_200_mb)
 before = resident()

@@ -76,7 +76,7 @@ def test_a_lost_segment_is_trained_again_and_a_poisonous_trial_fails(
     lose(tasks, caplog, 1)
     assert tasks.free == 1
     kill_a_task()
-    assert tasks.result() == (7, Failed("its worker died 2 times", ()))
+    assert tasks.result() == (7, Failed("its worker died 2 times"))
     assert tasks.free == 2
     tasks.submit(segment(9), None)
     assert isinstance(tasks.result()[1], Trained)

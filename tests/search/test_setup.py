@@ -21,7 +21,7 @@ from nas_cifar10.database import Database
 from nas_cifar10.errors import BadDataError, CannotCreateError, ConfigError, NasError, StateError
 from nas_cifar10.place import Place
 from nas_cifar10.runs import read_json, write_json
-from nas_cifar10.search import setup
+from nas_cifar10.search import record, setup, sharing
 from nas_cifar10.search.dry_run import dry_run
 from nas_cifar10.search.setup import existing, resolve, start
 from nas_cifar10.segment import search_pictures
@@ -103,7 +103,7 @@ def test_a_folder_of_another_study_is_not_resumed(place: Place) -> None:
     begin(search_config(), place)
     before = content(place.run.root)
     other = Place(place.run, place.database, "Made!")  # its folder has the same name
-    with pytest.raises(CannotCreateError, match="holds the run of study 'made', not of 'Made!'"):
+    with pytest.raises(CannotCreateError, match=r"holds the run of study 'made' in .*, not of"):
         existing(other, resume=True, overwrite=False)
     assert content(place.run.root) == before
 
@@ -294,13 +294,15 @@ def test_a_start_that_was_killed_can_be_started_again(
     def killed(*args: Any) -> None:
         raise KilledError
 
-    for victim in ("create_study", "describe_run", "views.write_config", "write_json"):
+    recording = ("views.write_config", "write_json")
+    victims = [f"{setup.__name__}.{name}" for name in ("create_study", "describe_run")]
+    for victim in [*victims, *(f"{record.__name__}.{name}" for name in recording)]:
         with monkeypatch.context() as patched, no_waiting():
-            patched.setattr(f"{setup.__name__}.{victim}", killed)
+            patched.setattr(victim, killed)
             with pytest.raises(KilledError):
                 start(search_config(*SHORT), place, "cpu", overwrite=True)
         study = existing(place, resume=True, overwrite=False)
-        assert (study is None) == (victim == "create_study")
+        assert (study is None) == (victim == victims[0])
     assert take_up(place).study.trials() == []
 
 
@@ -427,7 +429,7 @@ def test_auto_is_a_worker_on_every_two_cores_but_no_more_than_a_cohort_has_trial
 ) -> None:
     monkeypatch.setattr(precision, "num_cores", lambda: cores)
     config = search_config(f"search.workers={requested}")
-    assert setup.num_workers(config, torch.device(device)) == workers
+    assert sharing.num_workers(config, torch.device(device)) == workers
 
 
 def test_workers_share_the_cores_and_a_retrain_has_them_all(
@@ -444,5 +446,5 @@ def test_the_environment_names_the_workers_of_now(place: Place) -> None:
     ready = begin(search_config(), place)
     assert read_json(place.run.environment)["workers"] == 1
     ready.study.replace_config(search_config("search.workers=2").plain())
-    setup.describe_run(ready.study, place, ready.data)
+    record.describe_run(ready.study, place, ready.data, torch.device("cpu"))
     assert read_json(place.run.environment)["workers"] == 2

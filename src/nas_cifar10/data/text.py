@@ -1,4 +1,4 @@
-"""Names and messages of unknown origin as one line that can be printed; knows not what they say."""
+"""Names, messages and numbers as text that can be printed; knows not what they say."""
 
 import unicodedata
 
@@ -13,6 +13,11 @@ def one_line(text: object) -> str:
         character if printable(character) else character.encode("unicode_escape").decode()
         for character in str(text)
     )
+
+
+def three_digits(value: float) -> str:
+    """Return a number with three digits that count: `0.00113`, and from 1,000 on `1,024`."""
+    return f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}"
 
 
 def printable(character: str) -> bool:

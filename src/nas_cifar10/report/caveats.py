@@ -1,5 +1,6 @@
 """What a reader should not conclude from a run, each sentence from the run's own numbers."""
 
+from nas_cifar10.data.text import three_digits
 from nas_cifar10.report.captions import FEW, counted
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.headline import points
@@ -60,9 +61,9 @@ def _epochs(facts: Facts) -> str:
 
 def _latency(timed: WholeLatency) -> str:
     return (
-        "Candidates' latencies are sums of parts timed alone; "
-        f"timed whole, trial {timed.trial} takes {timed.measured:.3g} ms where the sum is "
-        f"{timed.table:.3g} ms. They hold for this machine, one picture at a time."
+        f"Candidates' latencies are sums of parts timed alone; timed whole, trial {timed.trial} "
+        f"takes {three_digits(timed.measured)} ms where the sum is {three_digits(timed.table)} ms. "
+        "They hold for this machine, one picture at a time."
     )
 
 

@@ -5,6 +5,7 @@ Text of users goes through `label`: plotly reads what looks like HTML in it.
 """
 
 import html
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -12,9 +13,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from nas_cifar10.report.facts import Facts
-from nas_cifar10.report.ink import shorten
+from nas_cifar10.report.ink import cut
 
 Trace: TypeAlias = dict[str, Any]
+
+_MOST_MARKS = 3  # on one letter
 
 BLUE, ORANGE, GREEN, PURPLE = "@blue", "@orange", "@green", "@purple"
 INK, MUTED, FAINT, PAPER = "@ink", "@muted", "@faint", "@paper"
@@ -50,8 +53,17 @@ Draw: TypeAlias = Callable[[Facts], Chart | str]
 
 
 def plain(text: str, width: int = 60) -> str:
-    """Return a user's text on one line of at most `width` characters."""
-    return shorten(text, width).replace(r"\$", "$")
+    """Return a user's text on one line of at most `width` characters, in any script.
+
+    What turns its direction is dropped, and marks that stack up higher than in any language.
+    """
+    kept, marks = [], 0
+    for character in unicodedata.normalize("NFC", text):
+        kind = unicodedata.category(character)
+        marks = marks + 1 if kind.startswith("M") else 0
+        if kind != "Cf" and marks <= _MOST_MARKS:
+            kept.append(" " if kind.startswith(("C", "Z")) else character)
+    return cut("".join(kept), width)
 
 
 def label(text: str, width: int = 60) -> str:

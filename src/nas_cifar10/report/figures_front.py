@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from nas_cifar10.data.text import three_digits
 from nas_cifar10.report import captions
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.ink import BLUE, INK, MUTED, NOTE, ORANGE, key, page, plain, rounded
@@ -34,7 +35,7 @@ class CostAxis:
     def said(self, value: float) -> str:
         """Return a value in a few characters."""
         if self.field == "latency_ms":
-            return f"{value:.3g}"
+            return three_digits(value)
         return macs_of(round(value)).removesuffix("MACs").strip()
 
     def is_log(self, trials: Sequence[Trial]) -> bool:

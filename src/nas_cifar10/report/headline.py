@@ -1,8 +1,9 @@
 """What was found, in a sentence and five numbers, and what is missing; knows no HTML."""
 
-import shlex
 from dataclasses import dataclass
 
+from nas_cifar10.data.text import three_digits
+from nas_cifar10.report import commands
 from nas_cifar10.report.captions import counted
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.ink import rounded
@@ -141,7 +142,7 @@ def _over_seeds(facts: Facts) -> list[Number]:
 
 def _latency(timed: WholeLatency) -> Number:
     note = latency(timed).partition("; ")[2]
-    value = f"{timed.measured:.3g} ms"
+    value = f"{three_digits(timed.measured)} ms"
     said = f"trial {timed.trial}, one picture at a time, median; {note}"
     return Number("latency", value, "search.latency_ms.measured", said)
 
@@ -196,21 +197,16 @@ def at_work(facts: Facts) -> dict[str, str] | None:
     """Say that the page is out of date soon, and what writes it anew."""
     if not facts.at_work:
         return None
-    place = f"--run {shlex.quote(str(facts.folder))}"
     told = "A process worked on this run while the page was written: more is to come."
-    return {"told": told, "command": f"nas report {place}"}
+    return {"told": told, "command": commands.report(facts)}
 
 
 def _missing(facts: Facts) -> dict[str, str]:
-    place = f"--run {shlex.quote(str(facts.folder))}"
     found, search = {}, facts.search
-    if search is None:
-        found["search"] = f"nas search --config FILE {place}"
-    elif search.trials.ended < search.trials.requested:
-        found["search"] = f"nas search {place} --resume"
+    if search is None or search.trials.ended < search.trials.requested:
+        found["search"] = commands.search(facts)
     if facts.metrics is None:
-        begun = facts.history is not None and len(facts.history.epochs)
-        found["retrain"] = f"nas retrain {place}{' --resume' if begun else ''}"
+        found["retrain"] = commands.retrain(facts)
     elif facts.metrics.part is None:
-        found["measured"] = f"nas retrain {place} --set retrain.test=true"
+        found["measured"] = commands.measure(facts)
     return found

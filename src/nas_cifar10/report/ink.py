@@ -149,18 +149,24 @@ def thin(num: int, inches: float, points: float = TICK) -> list[int]:
 
 
 def shorten(text: str, width: int) -> str:
-    """Return text that the font can draw, on one line, at most `width` characters.
+    """Return text that the font can draw, `cut` to a width; it is not read as a formula.
 
-    Marks that stack up or turn the direction are dropped, what the font lacks becomes a box, and
-    the middle gives way to an ellipsis, since names often differ at their ends. The result is not
-    read as a formula.
+    Marks that stack up or turn the direction are dropped, what the font lacks becomes a box.
     """
     kept = [_drawable(character) for character in unicodedata.normalize("NFC", text)]
-    line = " ".join("".join(kept).split())
+    return cut("".join(kept), width).replace("$", r"\$")
+
+
+def cut(text: str, width: int) -> str:
+    """Return text on one line, at most `width` characters.
+
+    The middle gives way to an ellipsis, since names often differ at their ends.
+    """
+    line = " ".join(text.split())
     if len(line) > width:
         tail = (width - 1) // 3
         line = f"{line[: width - 1 - tail]}…{line[len(line) - tail :]}"
-    return line.replace("$", r"\$")
+    return line
 
 
 def names(texts: Sequence[str], width: int) -> list[str]:

@@ -1,14 +1,9 @@
 """All words and tables of the page, by the names its template knows them by; knows no HTML."""
 
-import json
-import shlex
 from typing import Any
 
-from pydantic import ValidationError
-
 from nas_cifar10 import yaml_text
-from nas_cifar10.config_search import RetrainConfig
-from nas_cifar10.report import caveats, headline, tables
+from nas_cifar10.report import caveats, commands, headline, tables
 from nas_cifar10.report.captions import counted
 from nas_cifar10.report.charts import plain
 from nas_cifar10.report.drawing import drawing
@@ -105,10 +100,8 @@ def _repeat(facts: Facts) -> dict[str, Any]:
         rows.append(("began with the weights of", _start(facts.model.provenance.get("start"))))
     if facts.environment is not None:
         rows += _circumstances(facts.environment)
-    config = shlex.quote(str(facts.folder / "config.yaml"))
-    commands = [f"nas run --config {config} --run NEW_FOLDER", *_other_retrain(facts)]
     return {
-        "command": "\n".join(commands),
+        "command": "\n".join(commands.again(facts)),
         "rows": [
             (plain(name, 60), plain(str(value), 120))
             for name, value in rows
@@ -116,24 +109,6 @@ def _repeat(facts: Facts) -> dict[str, Any]:
         ],
         "config": yaml_text.dump(facts.config.plain()) if facts.config else "",
     }
-
-
-def _other_retrain(facts: Facts) -> list[str]:
-    """Return the command of a retrain that was asked for otherwise than in the config."""
-    if facts.config is None or facts.model is None or facts.metrics is None:
-        return []
-    try:
-        used = RetrainConfig.model_validate(facts.model.provenance.get("retrain"))
-    except ValidationError:  # of a file that something else wrote
-        return []
-    best = facts.search.best if facts.search else None
-    words = [] if best and best.trial == facts.metrics.trial else [f"--trial {facts.metrics.trial}"]
-    asked = facts.config.retrain.model_dump(mode="json")
-    for key, value in used.model_dump(mode="json", exclude={"seeds"}).items():
-        if value != asked[key]:
-            text = value if isinstance(value, str) else json.dumps(value)
-            words.append(f"--set {shlex.quote(f'retrain.{key}={text}')}")
-    return [" ".join(["nas retrain --run NEW_FOLDER", *words])] if words else []
 
 
 def _start(origin: object) -> str | None:

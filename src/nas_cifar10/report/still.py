@@ -7,7 +7,18 @@ from matplotlib.axes import Axes
 from nas_cifar10.report import charts
 from nas_cifar10.report.charts import Chart, Trace
 from nas_cifar10.report.figures import png
-from nas_cifar10.report.ink import BLUE, FAINT, GREEN, INK, MUTED, ORANGE, PURPLE, page, plain
+from nas_cifar10.report.ink import (
+    BLUE,
+    FAINT,
+    GREEN,
+    INK,
+    MUTED,
+    ORANGE,
+    PURPLE,
+    page,
+    plain,
+    shorten,
+)
 
 _INK = {
     charts.BLUE: BLUE,
@@ -23,7 +34,7 @@ _STYLES = {"dot": ":"}
 
 def draw(chart: Chart) -> bytes:
     """Return lines and dots of a chart as PNG; it knows scatter traces only."""
-    figure = page(chart.title, chart.caption.replace("$", r"\$"), 6.4, 5.0)
+    figure = page(chart.title, shorten(chart.caption, len(chart.caption)), 6.4, 5.0)
     titles = {axis: chart.layout[axis]["title"]["text"] for axis in ("xaxis", "yaxis")}
     axes = plain(figure.subplots(), titles["xaxis"], titles["yaxis"])
     for trace in chart.traces:

@@ -1,8 +1,9 @@
 """What a run found, in the few short rows a terminal shows; draws nothing, prints nothing."""
 
-import shlex
 from typing import TypeAlias
 
+from nas_cifar10.data.text import three_digits
+from nas_cifar10.report import commands
 from nas_cifar10.report.captions import counted
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.ink import rounded
@@ -37,7 +38,7 @@ def summary(facts: Facts) -> list[Row]:
 
 
 def _no_search(facts: Facts) -> Row:
-    return "search", f"none yet; nas search --config FILE --run {shlex.quote(str(facts.folder))}"
+    return "search", f"none yet; {commands.search(facts)}"
 
 
 def _search(facts: Facts, search: Search) -> list[Row]:
@@ -73,7 +74,7 @@ def _front(facts: Facts, search: Search) -> list[Row]:
 
 
 def _resume(facts: Facts) -> str:
-    return _or_at_work(facts, f"nas search --run {shlex.quote(str(facts.folder))} --resume")
+    return _or_at_work(facts, commands.search(facts))
 
 
 def _or_at_work(facts: Facts, command: str) -> str:
@@ -133,22 +134,22 @@ def latency(found: WholeLatency) -> str:
         wrong = f"{abs(found.error):.0%} {'more' if found.error > 0 else 'less'}".replace("%", " %")
     else:
         wrong = "the same"
-    table = f"the table of its parts says {found.table:.3g} ms, {wrong}"
-    return f"{found.measured:.3g} ms a picture, timed whole; {table}"
+    table = f"the table of its parts says {three_digits(found.table)} ms, {wrong}"
+    return f"{three_digits(found.measured)} ms a picture, timed whole; {table}"
 
 
 def macs_of(macs: int) -> str:
     """Return multiply-accumulates with three digits: `19.4 M MACs`."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if macs >= size:
-            return f"{macs / size:.3g} {unit} MACs"
+            return f"{three_digits(macs / size)} {unit} MACs"
     return f"{macs} MACs"
 
 
 def cost_of(field: str, value: float) -> str:
     """Return what a network costs, with its unit."""
     if field == "latency_ms":
-        return f"{value:.3g} ms"
+        return f"{three_digits(value)} ms"
     return macs_of(int(value)) if field == "macs" else f"{value:,} parameters"
 
 
@@ -161,7 +162,9 @@ def _validation(facts: Facts, best: Found) -> str:
 
 def describe(candidate: Candidate) -> str:
     """Return a candidate in one line: `64-64-64, kernels 5-3-5, learning rate 0.00113`."""
-    values = [f"{name.replace('_', ' ')} {value:.3g}" for name, value in candidate.training]
+    values = [
+        f"{name.replace('_', ' ')} {three_digits(value)}" for name, value in candidate.training
+    ]
     return ", ".join([str(candidate.architecture), *values])
 
 
@@ -170,11 +173,9 @@ def _retrain(facts: Facts) -> list[Row]:
         return _measured(facts, facts.metrics)
     if facts.search is None or facts.search.best is None:
         return []
-    command = f"nas retrain --run {shlex.quote(str(facts.folder))}"
-    if facts.history is None or not len(facts.history.epochs):
-        return [("retrain", f"none yet; {_or_at_work(facts, command)}")]
-    epochs = counted(len(facts.history.epochs), "epoch")
-    return [("retrain", f"{epochs} so far; {_or_at_work(facts, f'{command} --resume')}")]
+    num_epochs = len(facts.history.epochs) if facts.history else 0
+    so_far = f"{counted(num_epochs, 'epoch')} so far" if num_epochs else "none yet"
+    return [("retrain", f"{so_far}; {_or_at_work(facts, commands.retrain(facts))}")]
 
 
 def _measured(facts: Facts, metrics: Metrics) -> list[Row]:

@@ -3,6 +3,7 @@
 import math
 from typing import Any, TypeAlias
 
+from nas_cifar10.data.text import three_digits
 from nas_cifar10.report.captions import counted
 from nas_cifar10.report.charts import plain
 from nas_cifar10.report.facts import Facts
@@ -62,14 +63,14 @@ def _trial(facts: Facts, trial: Trial, values: list[str]) -> Row:
         (network, network),
     ]
     drawn = (trial.values.get(name) for name in values)
-    cells += [_LAST if value is None else (f"{value:.3g}", value) for value in drawn]
+    cells += [_LAST if value is None else (three_digits(value), value) for value in drawn]
     return {"cells": cells, "state": trial.state, "reason": plain(trial.reason, 120)}
 
 
 def _more(facts: Facts, trial: Trial) -> list[Cell]:
     """Return the cells of what only some searches look for."""
     time = trial.latency_ms
-    latency: Cell = _LAST if time is None else (f"{time:.3g}", time)
+    latency: Cell = _LAST if time is None else (three_digits(time), time)
     front: Cell = ("yes", 1) if trial.pareto else ("", 0)
     return [*([latency] if facts.is_timed else []), *([front] if facts.costs else [])]
 

@@ -147,10 +147,8 @@ class _Driver:
 
     def _costs(self, architecture: Architecture) -> tuple[Cost, dict[str, float]]:
         facts = self.study.facts
-        channels, height, width = facts.data["shape"]
-        shape = channels, height, width
-        price = cost(architecture, shape, len(facts.data["class_names"]))
-        return price, costs_of(architecture, price, shape, facts.resolved.get("latency"))
+        price = cost(architecture, facts.shape, facts.num_classes)
+        return price, costs_of(architecture, price, facts.shape, facts.resolved.get("latency"))
 
     def _round(self) -> Iterator[Trial]:
         """Decide what the last round left to decide, then train all that go on to their next stop.
@@ -277,12 +275,10 @@ class _Driver:
         path, trial = self.run.checkpoint(number), self.trials[number]
         if not trial.epochs and not path.exists():
             return None, ()
-        data, segment = self.study.facts.data, self._segment(trial, 0)
-        channels, height, width = data["shape"]
+        facts, segment = self.study.facts, self._segment(trial, 0)
         try:
-            checkpoint, num_classes = read_bytes(path), len(data["class_names"])
-            shape = (channels, height, width)
-            return checkpoint, epochs_before(segment, checkpoint, shape, num_classes)
+            checkpoint = read_bytes(path)
+            return checkpoint, epochs_before(segment, checkpoint, facts.shape, facts.num_classes)
         except (MissingInputError, BadDataError) as error:
             log.warning("trial %d starts over: its checkpoint is lost: %s", number, error)
             return None, ()

@@ -13,6 +13,7 @@ from nas_cifar10.config import Config
 from nas_cifar10.data import cifar10
 from nas_cifar10.data.dataset import read
 from nas_cifar10.data.split import DataSet
+from nas_cifar10.data.text import three_digits
 from nas_cifar10.errors import MissingInputError, NasError
 from nas_cifar10.search.setup import (
     batch_size,
@@ -24,7 +25,7 @@ from nas_cifar10.search.setup import (
 )
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.search_space import SearchSpace
-from nas_cifar10.training.precision import is_out_of_memory, resolve_device
+from nas_cifar10.training.precision import is_out_of_memory, resolve_device, wait_for
 
 _STEPS = 3  # timed of each network
 
@@ -65,13 +66,13 @@ def dry_run(config: Config, requested_device: str) -> list[tuple[str, str]]:
         if reason is None:
             taken = _seconds_an_epoch(config, candidate, data, device, resolved["precision"])
             seconds.append(taken)
-            rows.append((name, f"{told}, about {taken:.3g} s an epoch"))
+            rows.append((name, f"{told}, about {three_digits(taken)} s an epoch"))
         else:
             rows.append((name, f"{told}, refused: {reason}"))
     epochs = config.search.trials * config.training.epochs
     span = _span(epochs / resolved["workers"], seconds)
     rows.append(("search", f"{span} if nothing is pruned ({epochs:,} epochs)"))
-    rows.append(("retrain", f"{_span(config.retrain.epochs, seconds)}"))
+    rows.append(("retrain", _span(config.retrain.epochs * config.retrain.seeds, seconds)))
     return rows
 
 
@@ -95,8 +96,7 @@ def _seconds_an_epoch(
 def _timed(step: Callable[[str], None], precision: str, device: torch.device) -> float:
     started = time.perf_counter()
     step(precision)
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    wait_for(device)
     return time.perf_counter() - started
 
 
@@ -109,4 +109,6 @@ def _span(epochs: float, seconds: list[float]) -> str:
 
 
 def _spent(seconds: float) -> str:
-    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{seconds / 60:.2g} min"
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.2g} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"

@@ -96,7 +96,7 @@ class InProcess(AbstractContextManager["InProcess"]):
     @property
     def busy(self) -> list[Segment | None]:
         """The one segment there is."""
-        return [self._tasks[0][0]] if self._tasks else [None]
+        return [segment for segment, _ in [*self._tasks]] or [None]
 
     def submit(self, segment: Segment, checkpoint: bytes | None) -> None:
         """Let the segment wait until its result is asked for."""
@@ -202,7 +202,7 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
     @property
     def busy(self) -> list[Segment | None]:
         """What each worker is at."""
-        return [worker.task[0] if worker.task else None for worker in self._workers]
+        return [task[0] if (task := worker.task) else None for worker in self._workers]
 
     def submit(self, segment: Segment, checkpoint: bytes | None) -> None:
         """Send the segment to an idle worker."""
@@ -241,8 +241,7 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
     @staticmethod
     def _share(pictures: Pictures) -> None:
         size = sum(tensor.nbytes for tensor in pictures.tensors().values())
-        if SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free < size:
-            free = shutil.disk_usage(SHARED_MEMORY).free
+        if SHARED_MEMORY.is_dir() and (free := shutil.disk_usage(SHARED_MEMORY).free) < size:
             raise CannotCreateError(
                 f"{SHARED_MEMORY}: workers share the pictures there and need {size / 1e6:,.0f} MB, "
                 f"{free / 1e6:,.0f} MB are free; enlarge it, or train with search.workers=1"
@@ -263,6 +262,7 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
 
     def _replace(self, place: int, task: Task) -> None:
         """Start a worker in place of a dead one, with the same task unless that has cost enough."""
+        interrupts.check()  # a signal to all of the processes is meant for this one
         trial, dead = task[0].trial, self._workers[place]
         dead.process.join()
         dead.line.close()
@@ -278,7 +278,7 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
 
 def failed_workers(times: int) -> Failed:
     """Return what becomes of a trial that its workers do not survive."""
-    return Failed(f"its worker died {times} times", ())
+    return Failed(f"its worker died {times} times")
 
 
 def _cause(exit_code: int | None) -> str:

@@ -212,7 +212,7 @@ class RayTasks(AbstractContextManager["RayTasks"]):
     @property
     def busy(self) -> list[Segment | None]:
         """What is under way; the cluster says not where."""
-        segments: list[Segment | None] = [each.task[0] for each in self._running.values()]
+        segments: list[Segment | None] = [each.task[0] for each in [*self._running.values()]]
         return segments + [None] * (self._workers - len(segments))
 
     def submit(self, segment: Segment, checkpoint: bytes | None) -> None:

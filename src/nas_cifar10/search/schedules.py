@@ -153,10 +153,10 @@ class Halving:
 class ByFronts:
     """The rungs and rivals of another schedule, where trials have several goals.
 
-    A trial that no rival beats in every goal goes on, however many there are: what is ended can
-    be on no front. Where those are fewer than 1 / reduction_factor of all that are compared, the
-    next fronts fill the rest up, of each the most accurate first (non-dominated sorting, Deb et
-    al., 2002). What a trial costs is known before it trains, so only one of its goals moves.
+    A trial on the front of what is compared goes on, however many there are. Where those are fewer
+    than 1 / reduction_factor of all that are compared, the next fronts fill the rest up, of each
+    the most accurate first (non-dominated sorting, Deb et al., 2002). What a trial costs is known
+    before it trains, so only one of its goals moves.
 
     Args:
         costs: What is minimised of a trial, by its number.

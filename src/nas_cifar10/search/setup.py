@@ -4,20 +4,17 @@ The order matters: what can be refused cheaply is refused before pictures are re
 written before everything was checked.
 """
 
-import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from nas_cifar10 import environment, interrupts, views
+from nas_cifar10 import environment, interrupts
 from nas_cifar10.config import Config
-from nas_cifar10.crash import crash_point
-from nas_cifar10.data import album
 from nas_cifar10.data.dataset import read, read_again
-from nas_cifar10.data.describe import describe, sample
+from nas_cifar10.data.describe import describe
 from nas_cifar10.data.loader import normalise
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.errors import CannotCreateError, ConfigError
@@ -25,10 +22,11 @@ from nas_cifar10.networks import latency
 from nas_cifar10.networks.build import build, initialise
 from nas_cifar10.networks.cost import cost
 from nas_cifar10.place import Place
-from nas_cifar10.runs import now, write_json
 from nas_cifar10.search import identity
 from nas_cifar10.search.budgets import costs_of, refusal
 from nas_cifar10.search.executors import OpenExecutor, Worker, fork_workers, open_executor
+from nas_cifar10.search.record import describe_run
+from nas_cifar10.search.sharing import num_threads, num_workers
 from nas_cifar10.segment import search_pictures
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.cost import Cost
@@ -41,8 +39,6 @@ from nas_cifar10.training.engine import train_step
 from nas_cifar10.training.lanes import MAX_LANES, Lanes
 from nas_cifar10.training.memory import keep_freed_memory
 from nas_cifar10.training.optim import make_optimizer
-
-log = logging.getLogger(__name__)
 
 PROBE_MACS = 10**10  # of one step's forward passes: well below a second
 
@@ -66,11 +62,8 @@ def existing(place: Place, *, resume: bool, overwrite: bool) -> Study | None:
     study, run = find_study(place.database, place.study_name), place.run
     name = study.name if study is not None else place.study_name
     holder = environment.read(run.environment).study if run.environment.exists() else None
-    if resume and holder not in (None, name):
-        raise CannotCreateError(
-            f"{run.root}: holds the run of study {holder!r}, not of {name!r}; "
-            f"name another folder with --run, or replace that run with --overwrite"
-        )
+    if resume:
+        replace(place, study_name=name).refuse_other()
     if (study is not None or holder is not None) and not (resume or overwrite):
         raise CannotCreateError(
             f"{run.root}: holds a run already (study {holder or name!r}); "
@@ -105,7 +98,7 @@ def start(
         delete_study(place.database, name)
         place.run.clear()
     study = create_study(place.database, name, facts)
-    describe_run(study, place, data)
+    describe_run(study, place, data, device)
     return Ready(study, data, _executor(study, data, device, forked))
 
 
@@ -133,7 +126,7 @@ def go_on(
     begin()
     if config.plain() != study.facts.config:
         study.replace_config(config.plain())
-    describe_run(study, place, data)
+    describe_run(study, place, data, device)
     return Ready(study, data, _executor(study, data, device, forked))
 
 
@@ -160,38 +153,12 @@ def _executor(
     return open_executor(pictures, threads, device, workers, search.max_losses, forked)
 
 
-def num_workers(config: Config, device: torch.device) -> int:
-    """Return how many segments are trained at once.
-
-    `auto`: as many as share the cores when each keeps `MAX_LANES` of them busy with one network,
-    but no more than a cohort has trials (docs/log.md); an accelerator is one worker. A Ray cluster
-    takes a whole cohort, and lets wait what finds no room.
-    """
-    if config.search.workers != "auto":
-        return config.search.workers
-    if config.search.executor == "ray":
-        return config.search.cohort
-    if device.type != "cpu":
-        return 1
-    return min(_num_local(), config.search.cohort)
-
-
-def _num_local() -> int:
-    return max(1, precision.num_cores() // MAX_LANES)
-
-
-def _num_threads(config: Config, workers: int) -> int:
-    """Return the CPU threads of a worker; those of a cluster share nothing with this machine."""
-    sharing = _num_local() if config.search.executor == "ray" else workers
-    return precision.resolve_threads(config.training.threads, sharing)
-
-
 def resolve(config: Config, data: DataSet, device: torch.device) -> dict[str, Any]:
     """Decide number format and threads, once for the whole study."""
     space = SearchSpace.from_config(config.space)
     largest = extremes(space, data)[1]
     workers = num_workers(config, device)
-    threads = _num_threads(config, workers)
+    threads = num_threads(config, workers)
     torch.set_num_threads(threads)
     keep_freed_memory()  # the probe times what the search will do
     format_, speedup = precision.resolve_precision(
@@ -316,34 +283,3 @@ def _with_noise(
     noise = torch.randint(0, 256, (pictures, *shape), dtype=torch.uint8, generator=generator)
     images = normalise(noise.to(device))
     return network, images, torch.zeros(len(images), dtype=torch.int64, device=device)
-
-
-def describe_run(study: Study, place: Place, data: DataSet) -> None:
-    """Write what is known before the first trial: config, environment, sample pictures."""
-    run = place.run
-    views.write_config(study, run)
-    earlier = environment.read(run.environment) if run.environment.exists() else None
-    times: dict[str, Any] = {"started_at": now(), "resumed_at": []}
-    if earlier is not None:
-        resumed = [*earlier.resumed_at, now()]
-        times = {"started_at": earlier.started_at, "resumed_at": resumed}
-    resolved = study.facts.resolved
-    workers = num_workers(study.config, torch.device(resolved["device"]))  # may change on the way
-    found = environment.describe() | resolved | {"workers": workers} | times
-    timed = found.pop("latency", None)
-    if timed is not None:
-        write_json(run.latency, timed)
-    if earlier is not None:
-        _warn_of_changes(earlier, found)
-    write_json(run.environment, found | {"study": study.name, "database": place.database_for_run()})
-    images, labels = sample(data, num=album.NUM_SAMPLES, seed=study.config.seed)
-    album.keep(run.pictures, sample_images=images, sample_labels=labels)
-    crash_point("run.described")
-
-
-def _warn_of_changes(earlier: environment.Recorded, found: Mapping[str, Any]) -> None:
-    for kind in ("versions", "machine"):
-        for name, value in found[kind].items():
-            before = getattr(earlier, kind).get(name)
-            if before != value:
-                log.warning("%s was %s before, is %s now: numbers may differ", name, before, value)

@@ -22,10 +22,9 @@ def time_best(study: Study, trials: Sequence[Trial]) -> None:
     timed, known = resolved.get("latency"), study.whole_latency
     if timed is None or best is None or (known is not None and known.trial == best.number):
         return
-    channels, height, width = study.facts.data["shape"]
-    shape, architecture = (channels, height, width), best.candidate.architecture
+    facts, architecture = study.facts, best.candidate.architecture
     torch.set_num_threads(resolved["threads"])
-    network = build(architecture, shape, len(study.facts.data["class_names"]))
-    measured = measure(network, shape, stored_device(resolved["device"]))
-    table = latency_ms(timed["parts_ms"], architecture, shape)
+    network = build(architecture, facts.shape, facts.num_classes)
+    measured = measure(network, facts.shape, stored_device(resolved["device"]))
+    table = latency_ms(timed["parts_ms"], architecture, facts.shape)
     study.whole_latency = WholeLatency(best.number, round(table, 6), round(measured, 6))

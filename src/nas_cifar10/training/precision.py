@@ -12,8 +12,8 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import torch
@@ -79,6 +79,17 @@ def resolve_threads(requested: str | int, workers: int) -> int:
     if isinstance(requested, int):
         return requested
     return max(1, num_cores() // workers)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread: a process that has computed on several cannot be forked."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def num_cores() -> int:
@@ -164,9 +175,14 @@ def _time(step: Callable[[str], None], precision: str, device: torch.device) -> 
     started = time.perf_counter()
     for _ in range(STEPS_A_TURN):
         step(precision)
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    wait_for(device)
     return time.perf_counter() - started
+
+
+def wait_for(device: torch.device) -> None:
+    """Wait until a device has computed what it was given; a CPU has when it returns."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
 
 
 def processor() -> str:
