@@ -238,6 +238,27 @@ def test_a_study_elsewhere_leads_to_its_run(folder: Path) -> None:
     assert (folder / "outputs/tiny-run/retrain/model.pt").is_file()
 
 
+def test_a_study_elsewhere_does_not_lead_to_the_run_of_another(folder: Path) -> None:
+    """Both have the config's name, so one folder would hold the model of either."""
+    assert nas("search", "--config", "tiny.yaml").exit_code == 0
+    before = {path: path.read_bytes() for path in folder.rglob("outputs/*/*.*")}
+    for name, words in {"other": ["--study", "other"], "tiny run": []}.items():
+        new = ["--study-db", f"{name}.db", "--run", f"outputs/{name}", *words]
+        assert nas("search", "--config", "tiny.yaml", *new).exit_code == 0
+        for command in ("retrain", "report"):
+            said = refused(73, command, "--study-db", f"{name}.db")
+            assert "outputs/tiny-run: holds the run of study 'tiny run' in outputs/tiny-run" in said
+            assert f"not of {name!r} in {name}.db; name the folder of that one" in said
+        mixed = ["--study-db", f"{name}.db", "--run", "outputs/tiny-run", *words, "--resume"]
+        assert "holds the run of study" in refused(73, "search", "--config", "tiny.yaml", *mixed)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_path_that_cannot_be_looked_at_is_told_in_a_line(folder: Path) -> None:
+    for flag in ("--run", "--study-db"):
+        assert "File name too long" in refused(66, "show", flag, "a" * 300)
+
+
 def test_retrain_of_a_numbered_trial_follows_the_latest_run(folder: Path) -> None:
     assert nas("search", "--config", "tiny.yaml").exit_code == 0
     result = nas("retrain", "--trial", "1", "--json")

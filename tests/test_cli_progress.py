@@ -58,6 +58,18 @@ def test_the_best_is_the_best_by_what_is_searched_for(command: list[str]) -> Non
     assert f"best {best:.4f} " in ends[-1]
 
 
+def test_a_retrain_of_several_seeds_says_which_and_counts_all_that_is_left(
+    command: list[str],
+) -> None:
+    few = ["training.epochs=1", "search.trials=1", "retrain.epochs=2", "retrain.seeds=2"]
+    sets = [word for key in few for word in ("--set", key)]
+    done = subprocess.run([command[0], "run", *command[2:], *sets], capture_output=True, check=True)
+    told = [line for line in done.stderr.decode().splitlines() if line.startswith("seed ")]
+    heads = ["seed 1/2, epoch 1/2", "seed 1/2, epoch 2/2", "seed 2/2, epoch 1/2"]
+    assert [line.partition(":")[0] for line in told] == [*heads, "seed 2/2, epoch 2/2"]
+    assert ["left" in line for line in told] == [True, True, True, False]
+
+
 def test_no_color_is_obeyed(command: list[str]) -> None:
     ours, theirs = pty.openpty()
     environment = {**os.environ, "NO_COLOR": "1"}

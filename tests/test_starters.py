@@ -73,6 +73,11 @@ def test_an_existing_file_is_never_overwritten(here: Path) -> None:
     refused(73, "init", "quickstart", "--out", "link.yaml")
 
 
+def test_a_file_without_a_name_is_asked_for_the_name(here: Path) -> None:
+    assert "--out: needs the NAME of a config" in refused(2, "init", "--out", "my.yaml")
+    assert list(here.iterdir()) == []
+
+
 def test_an_unknown_name_is_answered_with_those_there_are(here: Path) -> None:
     message = refused(2, "init", "quikstart")
     assert f"must be one of {', '.join(NAMES)}, got 'quikstart'" in message

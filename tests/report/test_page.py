@@ -288,9 +288,24 @@ def test_another_retrain_than_the_configs_is_repeated_by_a_command_of_its_own(
         assert told is None or told in said
 
 
-def test_a_retrain_without_a_measurement_says_so(make_run: Make) -> None:
+def test_a_retrain_without_a_measurement_says_so_and_how_to_measure(make_run: Make) -> None:
     run = make_run(test=False, monitor="none")
-    assert "The test set was left unread." in page_of(run)
+    said = html.unescape(page_of(run))
+    assert "The test set was left unread." in said
+    assert f"nas retrain --run {run.root} --resume --set retrain.test=true" in said
+
+
+def test_names_of_any_script_stay_readable_and_apart(make_run: Make) -> None:
+    names = ("猫", "ไก่ย่าง", "हिन्दी")
+    run = make_run(name="сеть", class_names=names, num_pictures=600, predicted=True)
+    shown = "".join(read(page_of(run)).text)
+    assert all(name in shown for name in ("сеть", *names))
+    assert "□" not in shown
+
+
+def test_why_a_trial_ended_can_be_read_without_a_mouse(make_run: Make) -> None:
+    found = read(page_of(with_reason("out of memory", make_run())))
+    assert "out of memory" in "".join(found.text)
 
 
 def test_pictures_of_an_earlier_measurement_are_not_shown(make_run: Make) -> None:

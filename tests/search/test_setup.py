@@ -442,6 +442,18 @@ def test_workers_share_the_cores_and_a_retrain_has_them_all(
     torch.set_num_threads(1)
 
 
+def test_the_environment_names_the_machine_of_now(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ready = begin(search_config(), place)
+    monkeypatch.setattr(precision, "processor", lambda: "another")
+    with caplog.at_level(logging.WARNING, "nas_cifar10"):
+        record.describe_run(ready.study, place, ready.data, torch.device("cuda"))
+    found = read_json(place.run.environment)
+    assert (found["device"], found["processor"]) == ("cuda", "another")
+    assert "is another now: numbers may differ" in caplog.text
+
+
 def test_the_environment_names_the_workers_of_now(place: Place) -> None:
     ready = begin(search_config(), place)
     assert read_json(place.run.environment)["workers"] == 1
