@@ -1,7 +1,7 @@
 """The whole search against the plain script: in turns, side by side, on the same pictures.
 
-    python benchmarks/compare.py --pairs 3                         all of CIFAR-10 (JPEG)
-    python benchmarks/compare.py --pairs 5 --limit 12000 --validation 4000
+    python benchmarks/compare.py --pairs 3 --out FILE              all of CIFAR-10 (JPEG)
+    python benchmarks/compare.py --pairs 5 --limit 12000 --validation 4000 --out FILE
 
 What a Ray cluster costs on one machine, against local processes: its seconds over theirs.
 

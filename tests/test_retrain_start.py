@@ -210,14 +210,17 @@ def with_start(source: RunFolder, folder: Path, *overrides: str) -> list[object]
 
 def test_workers_of_two_threads_train_after_the_weights_were_looked_at(tmp_path: Path) -> None:
     """A process whose threads have computed cannot be forked, and large weights wake them."""
-    wide = ("space.depth=2", "space.channels=64", "space.kernel_size=3", "search.trials=2")
-    source = trained_run(tmp_path / "source", *wide, "training.epochs=1", "retrain.epochs=1")
-    settings = (*wide, "training.epochs=1", "retrain.epochs=1", f"retrain.start_from={source.root}")
-    settings += ("search.workers=2", "training.threads=2")
+    short = ("training.epochs=1", "retrain.epochs=1", "search.trials=2")
+    wide = (*ONE, "space.channels=64", *short)
+    source = trained_run(tmp_path / "source", *wide)
+    begin = f"retrain.start_from={source.root}"
+    settings = (*wide, begin, "search.workers=2", "training.threads=2")
     sets = [word for key in settings for word in ("--set", key)]
-    words = ["--config", source.root.parent / "config.yaml", "--run", tmp_path / "run", *sets]
-    command = [sys.executable, "-m", "nas_cifar10", "run", *words]
-    assert subprocess.run(command, timeout=100).returncode == 0
+    config = str(source.root.parent / "config.yaml")
+    words = ["run", "--config", config, "--run", str(tmp_path / "run"), *sets]
+    assert (
+        subprocess.run([sys.executable, "-m", "nas_cifar10", *words], timeout=100).returncode == 0
+    )
 
 
 def test_a_run_on_fewer_classes_begins_with_the_weights(tmp_path: Path) -> None:

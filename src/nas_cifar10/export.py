@@ -200,14 +200,13 @@ def compared(expected: Probabilities, found: Probabilities) -> float:
     """Return the largest difference.
 
     Raises:
-        NasError: a probability differs by more than `TOLERANCE`; where none does, a picture gets
-            another class only if two were as good as equal.
+        NasError: a picture gets another class, or a probability differs by more than `TOLERANCE`.
     """
     if found.shape != expected.shape:
         raise NasError(f"the exported file answers {found.shape}, not {expected.shape}; not kept")
+    flipped = int((found.argmax(axis=1) != expected.argmax(axis=1)).sum())
     worst = float(np.abs(found - expected).max())
-    if not worst <= TOLERANCE:  # not `>`: NaN is no equal either
-        flipped = int((found.argmax(axis=1) != expected.argmax(axis=1)).sum())
+    if flipped or not worst <= TOLERANCE:  # not `>`: NaN is no equal either
         raise NasError(
             f"the exported file says something else than the model, and was not kept: "
             f"{flipped:,} of {len(expected):,} pictures get another class, "

@@ -48,10 +48,10 @@ def describe_run(study: Study, place: Place, data: DataSet, device: torch.device
 
 
 def _warn_of_changes(earlier: environment.Recorded, found: Mapping[str, Any]) -> None:
-    changes = {"processor": (earlier.processor, found["processor"])}
+    changes = [("processor", earlier.processor, found["processor"])]
     for kind in ("versions", "machine"):
         before = getattr(earlier, kind)
-        changes |= {name: (before.get(name), value) for name, value in found[kind].items()}
-    for name, (was, is_now) in changes.items():
-        if was != is_now:
-            log.warning("%s was %s before, is %s now: numbers may differ", name, was, is_now)
+        changes += [(name, before.get(name), value) for name, value in found[kind].items()]
+    for name, was, now_is in changes:
+        if was != now_is:
+            log.warning("%s was %s before, is %s now: numbers may differ", name, was, now_is)
