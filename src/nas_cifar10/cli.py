@@ -88,7 +88,8 @@ def _explained(command: Callable[P, None]) -> Callable[P, None]:
 
 def _out_of_reach(error: OSError) -> MissingInputError | None:
     """Return what to raise for a path that cannot so much as be looked at."""
-    if error.errno not in {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP}:
+    out_of_reach = {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP}
+    if error.filename is None or error.errno not in out_of_reach:
         return None
     return MissingInputError(f"{error.filename!s:.200}: cannot be read: {error.strerror}")
 
