@@ -33,7 +33,7 @@ class Recorded(BaseModel):
     resumed_at: list[str]
     versions: dict[str, str | None]
     machine: dict[str, str]
-    processor: str
+    processor: str | None = None
 
 
 def read(path: Path) -> Recorded:
