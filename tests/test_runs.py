@@ -240,7 +240,8 @@ def test_a_study_is_held_by_whichever_folder_uses_it(tmp_path: Path) -> None:
     (two / "link.db").symlink_to(one / "study.db")
     with Holder(one, one / "study.db"):
         for also in (one / "study.db", two / "link.db"):
-            with pytest.raises(CannotCreateError, match=rf"{also.name}: in use by .*--study-db"):
+            told = rf"{also.name}: in use by process .* --study-db"
+            with pytest.raises(CannotCreateError, match=told):
                 hold(two, also)
         hold(two, two / "study.db")
     hold(two, one / "study.db")

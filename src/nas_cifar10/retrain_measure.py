@@ -41,6 +41,7 @@ def finish(job: Job, train: Part, state: dict[str, Tensor], epochs: tuple[Epoch,
     content = io.BytesIO()
     torch.save(state, content)
     new = not _is_there(job, content.getvalue())
+    # First, so that what the old model was worth never stands beside the new one.
     for path in [*job.folder.measured(), *(job.folder.exported() if new else ())]:
         remove(path)
     if new:

@@ -103,7 +103,7 @@ def test_a_folder_of_another_study_is_not_resumed(place: Place) -> None:
     begin(search_config(), place)
     before = content(place.run.root)
     other = Place(place.run, place.database, "Made!")  # its folder has the same name
-    with pytest.raises(CannotCreateError, match=r"holds the run of study 'made' in .*, not of"):
+    with pytest.raises(CannotCreateError, match=r"study 'made' in .*, not of 'Made!' in "):
         existing(other, resume=True, overwrite=False)
     assert content(place.run.root) == before
 

@@ -4,39 +4,27 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from nas_cifar10.report import charts
+from nas_cifar10.report import charts, ink
 from nas_cifar10.report.charts import Chart, Trace
 from nas_cifar10.report.figures import png
-from nas_cifar10.report.ink import (
-    BLUE,
-    FAINT,
-    GREEN,
-    INK,
-    MUTED,
-    ORANGE,
-    PURPLE,
-    page,
-    plain,
-    shorten,
-)
 
 _INK = {
-    charts.BLUE: BLUE,
-    charts.ORANGE: ORANGE,
-    charts.GREEN: GREEN,
-    charts.PURPLE: PURPLE,
-    charts.INK: INK,
-    charts.MUTED: MUTED,
-    charts.FAINT: FAINT,
+    charts.BLUE: ink.BLUE,
+    charts.ORANGE: ink.ORANGE,
+    charts.GREEN: ink.GREEN,
+    charts.PURPLE: ink.PURPLE,
+    charts.INK: ink.INK,
+    charts.MUTED: ink.MUTED,
+    charts.FAINT: ink.FAINT,
 }
 _STYLES = {"dot": ":"}
 
 
 def draw(chart: Chart) -> bytes:
     """Return lines and dots of a chart as PNG; it knows scatter traces only."""
-    figure = page(chart.title, shorten(chart.caption, len(chart.caption)), 6.4, 5.0)
+    figure = ink.page(chart.title, ink.shorten(chart.caption, len(chart.caption)), 6.4, 5.0)
     titles = {axis: chart.layout[axis]["title"]["text"] for axis in ("xaxis", "yaxis")}
-    axes = plain(figure.subplots(), titles["xaxis"], titles["yaxis"])
+    axes = ink.plain(figure.subplots(), titles["xaxis"], titles["yaxis"])
     for trace in chart.traces:
         _lines(axes, trace)
     axes.set_xlim(chart.layout["xaxis"].get("range"))
