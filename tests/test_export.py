@@ -18,7 +18,7 @@ from made_trained import made_model, made_part, nas, refused, trained_run
 from nas_cifar10 import export, export_check
 from nas_cifar10.data.image_folder import decode_all, files_below
 from nas_cifar10.data.loader import Part
-from nas_cifar10.errors import NasError
+from nas_cifar10.errors import BadDataError, NasError
 from nas_cifar10.export import FORMATS, compared, export_model
 from nas_cifar10.model import Model, Shape, probabilities, read_model
 from nas_cifar10.networks.layers import BLOCKS
@@ -244,6 +244,15 @@ def test_cifar10_is_not_downloaded_for_a_check(digits: RunFolder, tmp_path: Path
     run.config.write_text("name: x\ndata: {source: cifar10, root: nowhere}\nspace: {}\n")
     with pytest.raises(NasError, match="nowhere: CIFAR-10 is not here; nas data fetches it"):
         export.pictures_of_run(run, model)
+
+
+@pytest.mark.parametrize("provenance", [{}, {"data": "x"}, {"data": {"fingerprint": "x"}}])
+def test_a_model_that_does_not_say_its_pictures_is_refused_in_one_line(
+    digits: RunFolder, provenance: dict[str, Any]
+) -> None:
+    model = replace(read_model(digits.retrain), provenance=provenance)
+    with pytest.raises(BadDataError, match="model.json: does not say which pictures"):
+        export.pictures_of_run(digits, model)
 
 
 def test_a_wrong_format_and_a_run_without_a_model_are_refused(

@@ -22,7 +22,13 @@ from nas_cifar10.config import DataConfig
 from nas_cifar10.data import cifar10
 from nas_cifar10.data.dataset import read_again
 from nas_cifar10.data.loader import Part, normalise
-from nas_cifar10.errors import ConfigError, MissingInputError, MissingPackageError, NasError
+from nas_cifar10.errors import (
+    BadDataError,
+    ConfigError,
+    MissingInputError,
+    MissingPackageError,
+    NasError,
+)
 from nas_cifar10.model import Model, probabilities
 from nas_cifar10.runs import RunFolder, write_atomic
 from nas_cifar10.training.metrics import Probabilities
@@ -139,19 +145,26 @@ def pictures_of_run(run: RunFolder, model: Model) -> tuple[str, Part]:
         `test` and the test pictures; `validation` and those, where the test set stays unread.
 
     Raises:
+        BadDataError: model.json does not say which they are.
         MissingInputError: they are gone.
         StateError: they are others than the model was made with.
     """
     config, origin = config_file.load(run.config), model.provenance
     try:
+        fingerprint, tested = str(origin["data"]["fingerprint"]), bool(origin["retrain"]["test"])
+    except (KeyError, TypeError):
+        raise BadDataError(
+            f"{run.retrain.description}: does not say which pictures the model was made with"
+        ) from None
+    try:
         _check_there(config.data)
-        data = read_again(config.data, config.seed, origin["data"]["fingerprint"])
+        data = read_again(config.data, config.seed, fingerprint)
     except MissingInputError as error:
         raise MissingInputError(
             f"{error}\nan export is checked on the run's own pictures, and they are gone: "
             f"put them back"
         ) from None
-    name = "test" if origin["retrain"]["test"] else "validation"
+    name = "test" if tested else "validation"
     return name, Part(data.images, data.labels, getattr(data.split, name))
 
 
@@ -191,7 +204,8 @@ def _asked(path: Path, form: str, part: Part, num_classes: int) -> Probabilities
     done = subprocess.run(command, input=images.data.cast("B"), capture_output=True)
     interrupts.check()
     if done.returncode:
-        reason = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+        ended = f"what loaded it ended with code {done.returncode}, out of memory perhaps"
+        reason = done.stderr.decode(errors="replace").strip().splitlines() or [ended]
         raise NasError(f"the exported file cannot be used, and was not kept: {reason[-1]}")
     return np.frombuffer(done.stdout, np.float32).reshape(-1, num_classes)
 

@@ -18,7 +18,7 @@ Images = npt.NDArray[np.uint8]
 Probabilities = npt.NDArray[np.float32]
 Ask = Callable[[Images], Probabilities]
 
-BATCH = 256
+BATCH_PIXELS = 2**18  # of pictures that are answered at once, as in training
 
 
 def onnx(path: str) -> Ask:
@@ -61,7 +61,8 @@ def main(form: str, path: str, shape: tuple[int, ...]) -> None:
     if stdin.readinto(images.data.cast("B")) != images.size:
         raise ValueError(f"needs {images.size:,} bytes of pictures, got fewer")
     ask = FORMATS[form](path)
-    starts = [0, *range(1, len(images), BATCH), len(images)]
+    batch = max(1, BATCH_PIXELS // (shape[-2] * shape[-1]))
+    starts = [0, *range(1, len(images), batch), len(images)]
     for start, stop in itertools.pairwise(starts):
         said = ask(images[start:stop])
         sys.stdout.buffer.write(said.astype(np.float32, copy=False).tobytes())

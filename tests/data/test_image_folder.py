@@ -157,6 +157,18 @@ def _no_text(root: Path) -> None:
     save(root / "train" / os.fsdecode(b"e\xffmu") / "1.png")
 
 
+def _link_to_nothing(root: Path) -> None:
+    (root / "train" / "emu").symlink_to(root / "not mounted")
+
+
+def _test_is_a_link_to_nothing(root: Path) -> None:
+    (root / "test").symlink_to(root / "not mounted")
+
+
+def _test_is_a_file(root: Path) -> None:
+    (root / "test").write_bytes(b"")
+
+
 @pytest.mark.parametrize(
     ("spoil", "error", "words"),
     [
@@ -167,6 +179,9 @@ def _no_text(root: Path) -> None:
         (_one_class, BadDataError, "{root}/train: must hold at least two classes, got only 'cat'"),
         (_empty_class, BadDataError, "{root}/train/emu: a class must hold a picture"),
         (_class_without_pictures, BadDataError, "{root}/train/emu: a class must hold a picture"),
+        (_link_to_nothing, BadDataError, "{root}/train/emu: is a link to nothing; mend it"),
+        (_test_is_a_link_to_nothing, BadDataError, "{root}/test: cannot be read: No such file"),
+        (_test_is_a_file, BadDataError, "{root}/test: cannot be read: Not a directory; mend"),
         (_unknown_test_class, BadDataError, "{root}/test/emu: every test class must be one of"),
         (_empty_test, BadDataError, "{root}/test: must hold a picture that can be read; remove"),
         (_control_character, BadDataError, "{root}/train/e\\nmu: a class name must be text of"),

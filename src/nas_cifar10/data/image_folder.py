@@ -108,7 +108,7 @@ def _parts(root: Path) -> list[_Part]:
             raise MissingInputError(f"{one_line(folder)}: no such folder; {EXPECTED}")
     train = _part(root / "train")
     _check_train(train)
-    if not (root / "test").is_dir():
+    if not os.path.lexists(root / "test"):
         return [train]
     test = _part(root / "test")
     for name in sorted(test.classes.keys() - train.classes.keys()):
@@ -160,7 +160,13 @@ def _check_left(parts: list[_Part], labels: Numbers, in_test: Numbers) -> None:
 def _part(folder: Path) -> _Part:
     classes, num_ignored = {}, 0
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or not path.is_dir():
+        if path.name.startswith("."):
+            num_ignored += 1
+        elif not path.exists():
+            raise BadDataError(
+                f"{one_line(path)}: is a link to nothing; mend it, or remove it to do without it"
+            )
+        elif not path.is_dir():
             num_ignored += 1
         else:
             _check_name(path)
