@@ -32,12 +32,13 @@ from made_search import begin, digits, pictures, place_in, take_up
 from made_study import made_config, made_facts
 from nas_cifar10 import interrupts
 from nas_cifar10.__main__ import main
+from nas_cifar10.asked import Asked
 from nas_cifar10.config import Config
 from nas_cifar10.epochs import Epoch, Scores
 from nas_cifar10.errors import NasError
 from nas_cifar10.interrupts import Interrupted
 from nas_cifar10.networks.build import build
-from nas_cifar10.retrain import prepare, run_retrain
+from nas_cifar10.retrain import prepare, retrain_all
 from nas_cifar10.runs import disk_error, locked
 from nas_cifar10.search import driver
 from nas_cifar10.search.driver import run_search
@@ -133,7 +134,8 @@ def whole_job(folder: Path, within: AbstractContextManager[None] | None = None) 
                 pass
         best = best_of(ready.study.trials(), JOB.search)
         assert best is not None
-        for _ in run_retrain(prepare(ready.study, best, JOB, digits(), place.run), resume=True):
+        job = prepare(ready.study, best, JOB, digits(), place.run)
+        for _ in retrain_all([job], Asked(), resume=True):
             pass
 
 

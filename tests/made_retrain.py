@@ -7,7 +7,7 @@ from made_search import digits
 from made_study import ask, finish, made_config, made_study, no_waiting
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.epochs import Epoch
-from nas_cifar10.retrain import prepare, run_retrain
+from nas_cifar10.retrain import prepare, resume_points, run_retrain
 from nas_cifar10.retrain_job import Job
 from nas_cifar10.runs import RunFolder
 
@@ -31,7 +31,7 @@ def go(job: Job, *, resume: bool = False, epochs: int | None = None) -> list[Epo
     """Retrain to the end, or stop after so many epochs."""
     seen: list[Epoch] = []
     with no_waiting():
-        for _, epoch in run_retrain(job, resume=resume):
+        for _, epoch in run_retrain(job, resume_points(job) if resume else ()):
             seen.append(epoch)
             if len(seen) == epochs:
                 break

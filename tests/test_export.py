@@ -251,7 +251,7 @@ def test_a_model_that_does_not_say_its_pictures_is_refused_in_one_line(
     digits: RunFolder, provenance: dict[str, Any]
 ) -> None:
     model = replace(read_model(digits.retrain), provenance=provenance)
-    with pytest.raises(BadDataError, match="model.json: does not say which pictures"):
+    with pytest.raises(BadDataError, match=r"model\.json: does not say which pictures"):
         export.pictures_of_run(digits, model)
 
 

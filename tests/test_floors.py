@@ -10,6 +10,7 @@ PACKAGE = "nas_cifar10"
 # A module outside the folders belongs to the room it is named after: `study_rows` to `study`.
 FLOORS = [
     {
+        "asked",
         "config",
         "config_candidate",
         "config_errors",

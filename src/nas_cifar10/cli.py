@@ -194,10 +194,10 @@ def retrain(
     with cli_place.held(place, drives=False):
         with interrupts.loading():
             from nas_cifar10 import cli_train
+            from nas_cifar10.asked import Asked
 
-        request = cli_train.RetrainRequest(
-            "retrain", place, trial, top_k or 1, tuple(overrides or ()), resume, loudness=0
-        )
+        asked = Asked(trial, top_k, tuple(overrides or ()))
+        request = cli_train.RetrainRequest("retrain", place, asked, resume, loudness=0)
         cli_train.retrain(request, as_json=as_json)
 
 

@@ -96,15 +96,18 @@ class SearchProgress:
 class RetrainProgress:
     """Follows a retrain, epoch by epoch."""
 
-    def __init__(self, screen: Screen, trial: Trial, settings: RetrainConfig) -> None:
-        """Say what is trained."""
+    def __init__(self, screen: Screen, settings: RetrainConfig) -> None:
+        """Take what all trials have in common."""
         self.screen, self.epochs, self.seeds = screen, settings.epochs, settings.seeds
         self.monitor = {"test": "test (monitor only)"}.get(settings.monitor, settings.monitor)
-        self.pace = _Pace(self.epochs * self.seeds)
-        screen.fix(f"retrain of trial {trial.number}: {trial.candidate.architecture}")
+        self.pace = _Pace(0)
 
-    def show(self, seed: int, epoch: Epoch) -> None:
-        """Show an epoch of one of the seeds."""
+    def show(self, trial: Trial, seed: int, epoch: Epoch | None) -> None:
+        """Show an epoch of one of a trial's seeds; None: say that the trial begins."""
+        if epoch is None:
+            self.pace = _Pace(self.epochs * self.seeds)
+            self.screen.fix(f"retrain of trial {trial.number}: {trial.candidate.architecture}")
+            return
         self.pace.trained += 1
         self.pace.left = (self.seeds - seed) * self.epochs - epoch.number
         held_out = f"  {self.monitor} {epoch.held_out.accuracy:.4f}" if epoch.held_out else ""

@@ -6,10 +6,11 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nas_cifar10 import cli_output, config_file, interrupts
+from nas_cifar10 import asked, cli_output, config_file, interrupts
+from nas_cifar10.asked import Asked
 from nas_cifar10.cli_output import Screen, announce, print_table
 from nas_cifar10.cli_progress import RetrainProgress, SearchProgress
 from nas_cifar10.cli_report import best_trials, report
@@ -19,16 +20,11 @@ from nas_cifar10.data.describe import describe
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.data.text import harmless
 from nas_cifar10.database_lock import StudyLock
-from nas_cifar10.errors import (
-    ConfigError,
-    InterruptedRunError,
-    MissingInputError,
-    TrainingFailedError,
-)
+from nas_cifar10.errors import ConfigError, InterruptedRunError, MissingInputError
 from nas_cifar10.interrupts import Interrupted
 from nas_cifar10.place import Place
 from nas_cifar10.report.facts import DUPLICATES
-from nas_cifar10.retrain import beside, compare, prepare, run_retrain
+from nas_cifar10.retrain import beside, prepare, retrain_all
 from nas_cifar10.retrain_start import check_space, source_of
 from nas_cifar10.runs import RunFolder, cannot_write, read_json
 from nas_cifar10.search import identity
@@ -65,9 +61,7 @@ class RetrainRequest:
 
     command: str
     place: Place
-    trial: int | None
-    top_k: int
-    overrides: tuple[str, ...]
+    asked: Asked
     resume: bool
     loudness: int
 
@@ -84,7 +78,7 @@ def search(request: SearchRequest) -> None:
 def run(request: SearchRequest) -> None:
     """Search, retrain and report. The caller holds the run."""
     place, data = request.place, _search(request)
-    _retrain(RetrainRequest("run", place, None, 1, (), request.resume, request.loudness), data)
+    _retrain(RetrainRequest("run", place, Asked(), request.resume, request.loudness), data)
     report(place, as_json=request.as_json)
 
 
@@ -102,7 +96,13 @@ def rehearse(config: Config | None, device: str | None, loudness: int, *, as_jso
 
 
 def retrain(request: RetrainRequest, *, as_json: bool) -> None:
-    """Train the chosen candidate for good, and print how well it does. The caller holds the run."""
+    """Train the chosen candidate for good, and print how well it does. The caller holds the run.
+
+    A resume goes on with what was asked for before, where it does not say otherwise.
+    """
+    if request.resume:
+        before = asked.read(request.place.run.asked)
+        request = replace(request, asked=before.then(request.asked))
     _retrain(request, None)
     if as_json:
         print(json.dumps(read_json(request.place.run.retrain.metrics), indent=2))
@@ -185,54 +185,36 @@ def _retrain(request: RetrainRequest, data: DataSet | None) -> None:
     """Retrain; `data` are the study's pictures where they are in memory already."""
     place = request.place
     study = open_study(place.database, place.study_name)
-    config = config_file.from_plain(study.facts.config, request.overrides)
+    config = config_file.from_plain(study.facts.config, request.asked.overrides)
     identity.check(study.config.plain(), config.plain())
-    trial, *others = _chosen(study, request)
+    trial, *others = _chosen(study, request.asked)
     of_run = request.command == "run"
-    with _on_screen(request.loudness), _resumable(_retrain_again(request), of_run) as begin:
+    arguments = [request.command, "--run", str(place.run.root), "--resume"]
+    again = asked.command(arguments, request.asked)
+    with _on_screen(request.loudness), _resumable(again, of_run) as begin:
         if data is None:
             _announce_reading(config, request.loudness)
             data = read_again(config.data, config.seed, study.facts.data["fingerprint"])
         if not place.run.environment.exists():  # the search ran in another folder
             describe_run(study, place, data, stored_device(study.facts.resolved["device"]))
-        job = prepare(study, trial, config, data, place.run)
+        jobs = beside(prepare(study, trial, config, data, place.run), others)
         with _in_file(place.run), Screen(quiet=request.loudness < 0) as screen:
-            jobs, settings, failed = beside(job, others), config.retrain, []
+            progress = RetrainProgress(screen, config.retrain)
             begin()
-            for each in jobs:
-                progress = RetrainProgress(screen, each.trial, settings)
-                try:
-                    for seed, epoch in run_retrain(each, resume=request.resume, or_anew=of_run):
-                        progress.show(seed, epoch)
-                except TrainingFailedError as error:
-                    if not job.folder.metrics.exists():
-                        raise
-                    failed.append(error)
-            if others:
-                compare([each for each in jobs if each.folder.metrics.exists()])
-            if failed:
-                raise failed[0]
+            for each, seed, epoch in retrain_all(
+                jobs, request.asked, resume=request.resume, or_anew=of_run
+            ):
+                progress.show(each, seed, epoch)
 
 
-def _retrain_again(request: RetrainRequest) -> str:
-    """Return the command that goes on with a retrain."""
-    words = ["nas", request.command, "--run", str(request.place.run.root), "--resume"]
-    if request.trial is not None:
-        words += ["--trial", str(request.trial)]
-    if request.top_k > 1:
-        words += ["--top-k", str(request.top_k)]
-    for override in request.overrides:
-        words += ["--set", override]
-    return shlex.join(words)
-
-
-def _chosen(study: Study, request: RetrainRequest) -> list[Trial]:
+def _chosen(study: Study, asked: Asked) -> list[Trial]:
     """Return the trials to retrain; the first is the run's model."""
-    if request.trial is not None:
-        return [_numbered(study, request.trial)]
-    found = best_trials(study)[: request.top_k]
-    if len(found) < request.top_k:
-        told = f"--top-k {request.top_k}: of the trials of the study, {len(found)} completed"
+    if asked.trial is not None:
+        return [_numbered(study, asked.trial)]
+    wanted = asked.top_k or 1
+    found = best_trials(study)[:wanted]
+    if len(found) < wanted:
+        told = f"--top-k {wanted}: of the trials of the study, {len(found)} completed"
         print(f"note: {told}; no other is retrained", file=sys.stderr)
     return found
 

@@ -4,13 +4,15 @@ Knows no search: it meets it in the study. An epoch is a segment, so a stop lose
 What is left behind and measured stands in `retrain_measure`.
 """
 
+import itertools
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
+from nas_cifar10.asked import Asked, write
 from nas_cifar10.config import Config
 from nas_cifar10.crash import crash_point
 from nas_cifar10.data.split import DataSet
@@ -81,12 +83,56 @@ def beside(job: Job, others: Sequence[Trial]) -> list[Job]:
     return [job, *(_checked(replace(job, trial=trial, rank=rank)) for rank, trial in further)]
 
 
-def compare(jobs: Sequence[Job]) -> None:
-    """Write how the retrained trials came out; the first stays the run's model whatever it says."""
+def retrain_all(
+    jobs: Sequence[Job], asked: Asked, *, resume: bool, or_anew: bool = False
+) -> Iterator[tuple[Trial, int, Epoch | None]]:
+    """Retrain one trial after the other, then say how they came out; the first is the run's model.
+
+    Args:
+        asked: Is kept, so that a resume knows.
+        or_anew: Start over where what is there cannot be gone on with, in place of refusing to.
+
+    Raises:
+        StateError: what is to be resumed is another trial, or was trained on other pictures; all
+            that is there stays.
+        TrainingFailedError: one failed; unless it was the very first, all others are done.
+
+    Yields:
+        The trial, which of its seeds, from 0, and each epoch that is trained now; None: it begins.
+    """
+    failed, path = [], jobs[0].run.asked
+    for job in jobs:
+        yield job.trial, 0, None
+        begun = resume_points(job, or_anew=or_anew) if resume else []
+        if job.is_first:
+            write(path, asked, complete=False)
+        try:
+            for number, epoch in run_retrain(job, begun):
+                yield job.trial, number, epoch
+        except TrainingFailedError as error:
+            if not _is_done(jobs[0]):
+                raise
+            failed.append(error)
+    if len(jobs) > 1:
+        _compare([job for job in jobs if _is_done(job)])
+    write(path, asked, complete=True)
+    if failed:
+        raise failed[0]
+
+
+def _is_done(job: Job) -> bool:
+    """Say whether what is measured is a network of as many epochs as are asked for."""
+    path, epochs = job.folder.metrics, job.config.retrain.epochs
+    return path.exists() and bool(read_json(path)["epochs"] == epochs)
+
+
+def _compare(jobs: Sequence[Job]) -> None:
+    """Write how the retrained trials came out, whose order is the search's."""
     job, rows = jobs[0], [_compared(each) for each in jobs]
     found = {"objective": job.config.search.score, "part": job.measured, "trials": rows}
     write_json(job.run.retrain.top, found)
     own = job.run.retrain.trial(job.trial.number)
+    _empty(own)
     for path in job.folder.results():  # so that the trials' folders are all of them
         write_atomic(own.root / path.name, read_bytes(path))
 
@@ -109,28 +155,40 @@ def _compared(job: Job) -> dict[str, Any]:
     }
 
 
-def run_retrain(job: Job, *, resume: bool, or_anew: bool = False) -> Iterator[tuple[int, Epoch]]:
+Point: TypeAlias = tuple[bytes, tuple[Epoch, ...]] | None
+
+
+def resume_points(job: Job, *, or_anew: bool = False) -> list[Point]:
+    """Return what each of the seeds goes on from, and the epochs before; None: it starts over.
+
+    Raises:
+        StateError: as `retrain_all`.
+    """
+    return [_resume_point(each, or_anew=or_anew) for each in _seeds(job)]
+
+
+def _seeds(job: Job) -> list[Job]:
+    return [replace(job, number=number) for number in range(job.config.retrain.seeds)]
+
+
+def run_retrain(job: Job, begun: Sequence[Point] = ()) -> Iterator[tuple[int, Epoch]]:
     """Do as `_run_once` for each of `retrain.seeds`, then say how they differ.
 
     Args:
-        or_anew: Start over where what is there cannot be gone on with, in place of refusing to.
+        begun: As `resume_points` returns it; empty: all that was there is given up.
 
     Raises:
-        StateError: what is to be resumed is another trial, or was trained on other pictures; all
-            that is there stays.
         TrainingFailedError: one of the seeds failed; unless it was the first, all others are done.
 
     Yields:
         Which of the seeds, from 0, and each epoch of it that is trained now.
     """
-    jobs = [replace(job, number=number) for number in range(job.config.retrain.seeds)]
-    begun = [_resume_point(each, or_anew=or_anew) if resume else None for each in jobs]
-    for folder in () if resume else job.folder.nested():
+    for folder in () if begun else job.folder.nested():
         _empty(folder)
     for path in (job.folder.summary, job.folder.top):
         remove(path)
     tables, failed = [], []
-    for each, point in zip(jobs, begun, strict=True):
+    for each, point in itertools.zip_longest(_seeds(job), begun):
         if point is None:
             _empty(each.folder)
         try:
@@ -138,7 +196,7 @@ def run_retrain(job: Job, *, resume: bool, or_anew: bool = False) -> Iterator[tu
                 yield each.number, epoch
             tables.append(read_json(each.folder.metrics))
         except TrainingFailedError as error:
-            if each is jobs[0]:
+            if not each.number:
                 raise
             failed.append(error)
     if len(tables) > 1:
@@ -211,8 +269,7 @@ def _empty(folder: RetrainFolder) -> None:
             remove(path)
 
 
-def _resume_point(job: Job, *, or_anew: bool) -> tuple[bytes, tuple[Epoch, ...]] | None:
-    """Return what a retrain goes on from, and the epochs before; None: it starts over."""
+def _resume_point(job: Job, *, or_anew: bool) -> Point:
     if not job.folder.checkpoint.exists():
         return None
     try:

@@ -65,6 +65,7 @@ class RunFolder:
         self.curves = root / "curves.csv"
         self.checkpoints = root / "trials"
         self.retrain = RetrainFolder(root / "retrain")
+        self.asked = self.retrain.root / "asked.json"
         self.figures = root / "figures"
         self.page = root / "report.html"
         self.log = root / "run.log"

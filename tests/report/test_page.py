@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, log_loss, precision_score, recall_score, roc_auc_score
 
-from nas_cifar10 import config_file
+from nas_cifar10.asked import Asked, write
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.html import page
 from nas_cifar10.report.summary import duration, macs_of, summary
@@ -152,11 +152,36 @@ def removed(run: RunFolder, *paths: Path) -> None:
 
 def test_a_run_that_has_just_begun_says_what_to_do(run: RunFolder) -> None:
     retrain = vars(run.retrain).values()
-    removed(run, run.search, run.trials, run.curves, *(p for p in retrain if p.is_file()))
+    retrained = (run.asked, *(path for path in retrain if path.is_file()))
+    removed(run, run.search, run.trials, run.curves, *retrained)
     text = page_of(run)
     assert "Nothing was searched yet." in text
     assert f"nas search --config FILE --run {run.root}" in text
-    assert f"nas retrain --run {run.root}" in text
+    assert "nas retrain" not in text
+
+
+def test_a_search_in_which_no_trial_completed_offers_no_retrain(make_run: Make) -> None:
+    run = make_run(states=("failed", "infeasible"))
+    removed(run, run.retrain.history, run.retrain.metrics, run.asked)
+    text = page_of(run)
+    assert "none completed." in text
+    assert "The network was not retrained yet." in text
+    assert "nas retrain" not in text
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_a_retrain_that_is_not_all_done_names_what_goes_on_with_it(
+    make_run: Make, measured: bool
+) -> None:
+    run = make_run()
+    write(run.asked, Asked(trial=1, overrides=("retrain.seeds=3",)), complete=False)
+    if not measured:
+        removed(run, run.retrain.metrics)
+    text = html.unescape(page_of(run))
+    assert ("The retrain is not finished" in text) == measured
+    assert ("Nothing was measured yet" in text) != measured
+    assert f"nas retrain --run {run.root} --resume</code>" in text
+    assert dict(summary(gather(run)))["retrain"].endswith(f"nas retrain --run {run.root} --resume")
 
 
 def test_a_search_that_runs_names_the_command_that_goes_on(make_run: Make) -> None:
@@ -175,7 +200,7 @@ def test_a_search_that_runs_names_the_command_that_goes_on(make_run: Make) -> No
 def test_while_a_process_works_on_a_run_no_command_is_named_that_it_would_refuse(
     make_run: Make,
 ) -> None:
-    run = make_run(states=["running", "pruned"])
+    run = make_run(states=["running", "complete"])
     removed(run, run.retrain.history, run.retrain.metrics)
     run.lock.write_text(f"process {os.getppid()} on {os.uname().nodename}")
     text = page_of(run)
@@ -261,31 +286,25 @@ def test_refused_candidates_are_told_apart_from_trained_ones(make_run: Make) -> 
     assert "chose this network among 3 trained trials" in text
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (Asked(), None),
+        (Asked(overrides=("retrain.epochs=7", "retrain.seeds=3")), "--set retrain.epochs=7 --set"),
+        (Asked(overrides=("retrain.start_from=a b",)), "--set 'retrain.start_from=a b'"),
+        (Asked(trial=1), "--trial 1"),
+        (Asked(top_k=3), "--top-k 3"),
+    ],
+)
 def test_another_retrain_than_the_configs_is_repeated_by_a_command_of_its_own(
-    make_run: Make,
+    make_run: Make, asked: Asked, told: str | None
 ) -> None:
     run = make_run(predicted=True)
-    config, model = config_file.load(run.config), read_json(run.retrain.description)
-    plain = config.retrain.model_dump(mode="json", exclude={"seeds"})
-    for retrained, trial, told in (
-        (plain, 0, None),
-        (
-            plain | {"epochs": 7, "test": False},
-            0,
-            "--set retrain.epochs=7 --set retrain.test=false",
-        ),
-        (plain | {"start_from": "a b"}, 0, "--set 'retrain.start_from=a b'"),
-        (plain, 1, "--trial"),
-        ({"epochs": "many"}, 1, None),
-    ):
-        metrics, best = read_json(run.retrain.metrics), read_json(run.search)["best"]["trial"]
-        write_json(run.retrain.metrics, metrics | {"trial": best + trial})
-        model["provenance"]["retrain"] = retrained
-        write_json(run.retrain.description, model)
-        said = html.unescape(page_of(run))
-        assert f"nas run --config {run.config} --run NEW_FOLDER" in said
-        assert ("nas retrain --run NEW_FOLDER" in said) == (told is not None)
-        assert told is None or told in said
+    write(run.asked, asked, complete=True)
+    said = html.unescape(page_of(run))
+    assert f"nas run --config {run.config} --run NEW_FOLDER" in said
+    assert ("nas retrain --run NEW_FOLDER" in said) == (told is not None)
+    assert told is None or f"NEW_FOLDER {told}" in said
 
 
 def test_a_retrain_without_a_measurement_says_so_and_how_to_measure(make_run: Make) -> None:

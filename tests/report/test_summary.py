@@ -130,6 +130,7 @@ def test_a_missing_retrain_names_its_command(run: RunFolder) -> None:
     assert rows(run)["retrain"].startswith("30 epochs so far; nas retrain --run ")
     assert rows(run)["retrain"].endswith(" --resume")
     run.retrain.history.unlink()
+    run.asked.unlink()
     assert rows(run)["retrain"] == f"none yet; nas retrain --run {run.root}"
 
 

@@ -29,7 +29,7 @@ def _of_the_search(facts: Facts) -> list[str]:
         )
     if facts.is_blind:
         told.append(f"No trial was proposed by a model: this was {_plain_search(facts)}.")
-    if best is not None:
+    if facts.has_chosen:
         told.append(
             f"Validation {facts.objective} chose this network among "
             f"{counted(counts.complete + counts.pruned, 'trained trial')}, so validation flatters "
@@ -37,7 +37,7 @@ def _of_the_search(facts: Facts) -> list[str]:
         )
     if facts.search.front:
         told.append(
-            "The Pareto front is one of validation accuracies after "
+            f"The Pareto front is one of validation {facts.objective} after "
             f"{_epochs(facts)}, one seed each: neighbours on it may change places when retrained."
         )
     if facts.search.latency_ms is not None:
@@ -109,8 +109,10 @@ def _of_the_seeds(seeds: Seeds | None) -> str:
 def _of_the_pictures(facts: Facts) -> list[str]:
     if facts.data is None:
         return []
-    shared = facts.data.duplicates["train_test"] + facts.data.duplicates["validation_test"]
-    twins = counted(shared, "test picture")
-    verb = "has a twin" if shared == 1 else "have twins"
-    told = f"{twins} {verb} in train or validation, which lifts the test accuracy a little."
-    return [told] if shared else []
+    duplicates = facts.data.duplicates
+    kinds = duplicates["train_test"], duplicates["validation_test"]
+    twins, total = counted(max(kinds), "test picture"), facts.data.totals["test"]
+    least = "At least " if all(kinds) else ""  # one may have a twin in each
+    verb = "has a twin" if max(kinds) == 1 else "have twins"
+    told = f"{least}{twins} of {total:,} {verb} in train or validation, which lifts the accuracy."
+    return [told] if any(kinds) else []

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nas_cifar10.asked import Asked
 from nas_cifar10.config import Config
 from nas_cifar10.report.parts import (
     Curve,
@@ -37,6 +38,7 @@ class Facts:
 
     Args:
         curves: By trial number.
+        asked: What the retrain was, once it was begun.
         at_work: Another process works on the run at this moment.
     """
 
@@ -55,6 +57,7 @@ class Facts:
     shown: Shown | None
     seeds: Seeds | None = None
     top: Top | None = None
+    asked: Asked | None = None
     at_work: bool = False
 
     @property
@@ -70,6 +73,17 @@ class Facts:
         counts = self.search.trials
         guided = counts.model_based or counts.local or not counts.random
         return counts.ended == counts.requested and not guided
+
+    @property
+    def has_chosen(self) -> bool:
+        """Say whether the best was one of several: only then does what chose it flatter it."""
+        counts = self.search.trials if self.search else None
+        return counts is not None and counts.complete + counts.pruned > 1
+
+    @property
+    def is_retrained(self) -> bool:
+        """Say whether there is a measurement, and nothing else that was asked for is missing."""
+        return self.metrics is not None and (self.asked is None or self.asked.complete)
 
     @property
     def objective(self) -> str:

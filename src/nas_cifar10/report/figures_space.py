@@ -107,7 +107,8 @@ def parallel_coordinate(facts: Facts) -> Figure | str:
     width = float(np.clip(2.2 + 1.02 * len(drawn), 7, 20))
     how = "A line is a complete trial; where its network has no such block it runs along the bottom"
     caption = f"{how}.\n{captions.search(facts)}"
-    figure = page("Complete trials, from searched values to accuracy", caption, width, 5.6)
+    title = f"Complete trials, from searched values to {facts.objective}"
+    figure = page(title, caption, width, 5.6)
     axes = figure.subplots()
     axes.set_axis_off()
     heights, norm = heights_of(trials, drawn)

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from nas_cifar10 import config_file
+from nas_cifar10.asked import Asked
 from nas_cifar10.errors import BadDataError, MissingInputError
 from nas_cifar10.reading import read_packed, why
 from nas_cifar10.report.facts import Facts
@@ -84,6 +85,7 @@ def gather(run: RunFolder) -> Facts:
         shown=_part(run.pictures, _shown),
         seeds=_part(run.retrain.summary, lambda path: _json(path, Seeds)),
         top=_part(run.retrain.top, lambda path: _json(path, Top)),
+        asked=_part(run.asked, lambda path: _json(path, Asked)),
         at_work=is_held(run, by_another=True),
     )
 

@@ -7,13 +7,14 @@ from nas_cifar10.report import commands
 from nas_cifar10.report.captions import counted
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.ink import rounded
-from nas_cifar10.report.parts import Found, Metrics, Search, WholeLatency
+from nas_cifar10.report.parts import Found, Metrics, OnFront, Search, WholeLatency
 from nas_cifar10.report.summary import (
     cost_of,
     describe,
     duration,
     latency,
     macs_of,
+    times,
     views_in_words,
 )
 
@@ -56,7 +57,7 @@ def sentence(facts: Facts) -> str:
     if counts.infeasible:
         tried += f" and refused {counts.infeasible:,} of them for their cost"
     if best is None:
-        return f"{tried}; none is complete yet."
+        return f"{tried}; none {'is complete yet' if _is_under_way(facts) else 'completed'}."
     reached = f"gets {percent(best.validation_accuracy or 0)} of the validation pictures right"
     found = f"{tried}; {_rank(facts)}, {describe(best.candidate)}, {reached}."
     return f"{found}{_on_front(facts, facts.search)}{_retrained(facts, best)}"
@@ -80,8 +81,13 @@ def _on_front(facts: Facts, search: Search) -> str:
     cheapest = min(search.front, key=lambda found: float(getattr(found, cost)))
     return (
         f" {len(search.front):,} trials are on the Pareto front, down to "
-        f"{cost_of(cost, getattr(cheapest, cost))} with {percent(cheapest.validation_accuracy)}."
+        f"{cost_of(cost, getattr(cheapest, cost))} with {_score(facts, cheapest)}."
     )
+
+
+def _score(facts: Facts, found: OnFront) -> str:
+    plain = facts.objective == "accuracy"
+    return percent(found.score) if plain else f"{facts.objective} {rounded(found.score)}"
 
 
 def _retrained(facts: Facts, best: Found) -> str:
@@ -115,8 +121,8 @@ def numbers(facts: Facts) -> list[Number]:
 
 def _validation(facts: Facts, best: Found) -> Number:
     value, fact = percent(best.validation_accuracy or 0), "search.best.validation_accuracy"
-    note = "it chose the network, so it flatters it"
-    if facts.objective != "accuracy":
+    note = "it chose the network, so it flatters it" if facts.has_chosen else ""
+    if facts.has_chosen and facts.objective != "accuracy":
         note = f"validation {facts.objective} chose the network, so this flatters it too"
     return Number("validation accuracy", value, fact, note)
 
@@ -148,10 +154,9 @@ def _latency(timed: WholeLatency) -> Number:
 
 
 def _time(facts: Facts) -> list[Number]:
-    times = {"search": facts.search.seconds} if facts.search else {}
-    times |= {"retrain": facts.metrics.seconds} if facts.metrics else {}
-    note = " + ".join(f"{name} {duration(spent)}" for name, spent in times.items())
-    return [Number("time", duration(sum(times.values())), "seconds", note)] if times else []
+    spent = times(facts)
+    note = " + ".join(f"{name} {duration(seconds)}" for name, seconds in spent.items())
+    return [Number("time", duration(sum(spent.values())), "seconds", note)] if spent else []
 
 
 def _over_views(metrics: Metrics) -> list[Number]:
@@ -202,11 +207,18 @@ def at_work(facts: Facts) -> dict[str, str] | None:
 
 
 def _missing(facts: Facts) -> dict[str, str]:
-    found, search = {}, facts.search
-    if search is None or search.trials.ended < search.trials.requested:
+    found = {}
+    if facts.search is None or _is_under_way(facts):
         found["search"] = commands.search(facts)
     if facts.metrics is None:
-        found["retrain"] = commands.retrain(facts)
-    elif facts.metrics.part is None:
+        found["retrain"] = commands.retrain(facts) if facts.search and facts.search.best else ""
+    elif not facts.is_retrained:
+        found["further"] = commands.retrain(facts)
+    if facts.metrics is not None and facts.metrics.part is None:
         found["measured"] = commands.measure(facts)
     return found
+
+
+def _is_under_way(facts: Facts) -> bool:
+    counts = facts.search.trials if facts.search else None
+    return counts is not None and counts.ended < counts.requested

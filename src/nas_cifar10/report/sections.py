@@ -26,6 +26,7 @@ def context(facts: Facts, album: Album) -> dict[str, Any]:
         "at_work": headline.at_work(facts),
         "epochs": _epochs(facts),
         "board": tables.leaderboard(facts),
+        "objective": facts.objective,
         "scores": headline.scores(facts),
         "top": tables.top(facts),
         "per_class": tables.classes(facts),

@@ -170,7 +170,9 @@ def describe(candidate: Candidate) -> str:
 
 def _retrain(facts: Facts) -> list[Row]:
     if facts.metrics is not None:
-        return _measured(facts, facts.metrics)
+        rows = _measured(facts, facts.metrics)
+        more = ("retrain", f"unfinished; {_or_at_work(facts, commands.retrain(facts))}")
+        return rows if facts.is_retrained else [*rows, more]
     if facts.search is None or facts.search.best is None:
         return []
     num_epochs = len(facts.history.epochs) if facts.history else 0
@@ -271,11 +273,15 @@ def _circumstances(facts: Facts) -> list[Row]:
         rows.append(
             ("computed in", ", ".join(filter(None, [found.precision, found.device, threads])))
         )
-    times = [("search", facts.search.seconds)] if facts.search else []
-    times += [("retrain", facts.metrics.seconds)] if facts.metrics else []
-    if times:
-        rows.append(("time", ", ".join(f"{name} {duration(spent)}" for name, spent in times)))
-    return rows
+    told = ", ".join(f"{name} {duration(seconds)}" for name, seconds in times(facts).items())
+    return [*rows, ("time", told)] if told else rows
+
+
+def times(facts: Facts) -> dict[str, float]:
+    """Return the seconds that the search took, and the retrain, or the first of several."""
+    one = "first retrain" if facts.seeds or facts.top else "retrain"
+    spent = {"search": facts.search.seconds} if facts.search else {}
+    return spent | ({one: facts.metrics.seconds} if facts.metrics else {})
 
 
 def duration(seconds: float) -> str:

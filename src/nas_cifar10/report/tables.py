@@ -81,7 +81,8 @@ def top(facts: Facts) -> Row | None:
         return None
     trials = {trial.number: trial for trial in facts.trials or ()}
     rows = [_retrained(facts, found, trials.get(found.trial)) for found in facts.top.trials]
-    columns = ["trial", "validation, in the search", f"{facts.top.part or 'test'}, retrained"]
+    searched = f"validation {facts.objective}, in the search"
+    columns = ["trial", searched, f"{facts.top.part or 'test'} accuracy, retrained"]
     columns += ["95 % interval", "mean ± sd of the seeds", "parameters", "MACs", "network"]
     return {"columns": columns, "rows": rows}
 
@@ -92,7 +93,7 @@ def _retrained(facts: Facts, found: Reached, trial: Trial | None) -> list[str]:
     spread = found.seeds
     return [
         str(found.trial),
-        percent(found.validation_accuracy),
+        percent(found.reached) if facts.objective == "accuracy" else rounded(found.reached),
         "" if found.accuracy is None else percent(found.accuracy),
         f"{low} to {high}" if found.accuracy_ci95 else "",
         f"{percent(spread.mean)} ± {100 * spread.sd:.1f}" if spread else "",
