@@ -39,7 +39,8 @@ from nas_cifar10.errors import NasError
 from nas_cifar10.interrupts import Interrupted
 from nas_cifar10.networks.build import build
 from nas_cifar10.retrain import prepare, retrain_all
-from nas_cifar10.runs import disk_error, locked
+from nas_cifar10.run_lock import locked
+from nas_cifar10.runs import disk_error
 from nas_cifar10.search import driver
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.search.executors import InProcess, LocalProcesses, Train

@@ -249,6 +249,7 @@ def test_a_study_elsewhere_does_not_lead_to_the_run_of_another(folder: Path) -> 
             said = refused(73, command, "--study-db", f"{name}.db")
             assert "outputs/tiny-run: holds the run of study 'tiny run' in outputs/tiny-run" in said
             assert f"not of {name!r} in {name}.db; name the folder of that one" in said
+        assert "4 of 4 trials ended" in nas("show", "--study-db", f"{name}.db").stdout
         mixed = ["--study-db", f"{name}.db", "--run", "outputs/tiny-run", *words, "--resume"]
         assert "holds the run of study" in refused(73, "search", "--config", "tiny.yaml", *mixed)
     assert {path: path.read_bytes() for path in before} == before

@@ -15,7 +15,8 @@ from made_search import adds_up
 from made_terminal import read_until
 from made_tiny import tiny_yaml
 from nas_cifar10.cli import app
-from nas_cifar10.runs import RunFolder, is_held, locked, read_csv
+from nas_cifar10.run_lock import locked
+from nas_cifar10.runs import RunFolder, read_csv
 
 TINY = tiny_yaml()
 
@@ -64,29 +65,6 @@ def test_it_writes_nothing(run: RunFolder) -> None:
     before = {path: path.stat().st_mtime_ns for path in run.root.rglob("*")}
     nas("show", "--run", str(run.root))
     assert {path: path.stat().st_mtime_ns for path in run.root.rglob("*")} == before
-
-
-def test_a_run_is_held_while_a_process_works_on_it(tmp_path: Path) -> None:
-    run = RunFolder(tmp_path / "run")
-    assert not is_held(run)
-    with locked(run):
-        assert is_held(run)
-        assert not is_held(run, by_another=True)
-    assert not is_held(run)
-    run.root.mkdir(exist_ok=True)
-    run.lock.write_text(f"process {os.getppid()} on {os.uname().nodename}")
-    assert is_held(run, by_another=True)
-
-
-def test_a_lock_that_a_killed_process_left_holds_nothing(tmp_path: Path) -> None:
-    run = RunFolder(tmp_path)
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    host = os.uname().nodename
-    run.lock.write_text(f"process {ended.pid} on {host}")
-    assert not is_held(run)
-    run.lock.write_text("")
-    assert not is_held(run)
 
 
 def test_on_a_narrow_terminal_only_the_network_is_cut(run: RunFolder) -> None:

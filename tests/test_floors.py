@@ -29,6 +29,7 @@ FLOORS = [
         "place",
         "reading",
         "retrain_folder",
+        "run_lock",
         "runs",
         "starters",
         "yaml_text",
@@ -218,4 +219,4 @@ def test_files_are_written_in_one_way_only() -> None:
     seen = "open('a', 'w')\nPath('b').write_text('')\ntorch.save(x, path)\nPath('c').open('ab')"
     assert len(list(writes(ast.parse(f"{seen}\ntorch.save(x, content)\nopen('d', 'rb')")))) == 4
     found = {name for name, path in WRITTEN.items() for _ in writes(TREES[path])}
-    assert found == {"runs"}
+    assert found == {"run_lock", "runs"}

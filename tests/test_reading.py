@@ -8,7 +8,8 @@ import pytest
 from nas_cifar10 import environment
 from nas_cifar10.errors import BadDataError, CannotCreateError, MissingInputError
 from nas_cifar10.reading import read_bytes, why
-from nas_cifar10.runs import RunFolder, latest, locked, read_json, write_json
+from nas_cifar10.run_lock import locked
+from nas_cifar10.runs import RunFolder, latest, read_json, write_json
 
 
 def test_a_file_is_read_whole_up_to_its_limit(tmp_path: Path) -> None:

@@ -1,9 +1,7 @@
-"""A run's folder: names, writes that happen whole or not at all, and one holder at a time."""
+"""A run's folder: names, and writes that happen whole or not at all."""
 
 import errno
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +18,6 @@ from nas_cifar10.errors import (
 from nas_cifar10.runs import (
     RunFolder,
     latest,
-    locked,
     read_csv,
     read_json,
     slug,
@@ -190,122 +187,6 @@ def test_a_checkpoint_is_dropped_with_its_folder(tmp_path: Path) -> None:
     run.drop_checkpoint(2)
     run.drop_checkpoint(7)
     assert list(tmp_path.iterdir()) == []
-
-
-HOLD = """
-import sys
-from pathlib import Path
-from nas_cifar10.runs import RunFolder, locked
-also = Path(sys.argv[2]) if len(sys.argv) > 2 else None
-with locked(RunFolder(Path(sys.argv[1])), also):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-class Holder:
-    """Another process that holds a run until the end of a `with`."""
-
-    def __init__(self, *paths: Path) -> None:
-        command = [sys.executable, "-c", HOLD, *map(str, paths)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-    def __enter__(self) -> int:
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == b"held\n"
-        return self.process.pid
-
-    def __exit__(self, *error: object) -> None:
-        self.process.communicate()
-
-
-def hold(root: Path, also: Path | None = None) -> None:
-    with locked(RunFolder(root), also):
-        pass
-
-
-def test_a_second_holder_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
-    with (
-        Holder(tmp_path) as number,
-        pytest.raises(CannotCreateError, match=rf"in use by process {number} on .*; wait for it"),
-    ):
-        hold(tmp_path)
-    hold(tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_study_is_held_by_whichever_folder_uses_it(tmp_path: Path) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
-    two.mkdir()
-    (two / "link.db").symlink_to(one / "study.db")
-    with Holder(one, one / "study.db"):
-        for also in (one / "study.db", two / "link.db"):
-            told = rf"{also.name}: in use by process .* --study-db"
-            with pytest.raises(CannotCreateError, match=told):
-                hold(two, also)
-        hold(two, two / "study.db")
-    hold(two, one / "study.db")
-
-
-def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
-    holder = Holder(tmp_path)
-    with holder:
-        holder.process.kill()
-        holder.process.wait()
-        assert (tmp_path / ".lock").exists()
-        hold(tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_made_for_the_lock_goes_when_it_stays_empty(tmp_path: Path) -> None:
-    hold(tmp_path / "a" / "b", tmp_path / "c" / "study.db")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_that_holds_something_stays(tmp_path: Path) -> None:
-    run = RunFolder(tmp_path / "a" / "b")
-    with locked(run):
-        write_json(run.search, {})
-    assert [path.name for path in run.root.iterdir()] == ["search.json"]
-
-
-def test_what_a_killed_process_left_half_written_goes(tmp_path: Path) -> None:
-    left = [tmp_path / ".best.json.abc1.new", tmp_path / "retrain" / ".model.pt.x_2.new"]
-    left.append(tmp_path / "figures" / ".slice.png.abc1.new")
-    kept = [tmp_path / ".mine.new", tmp_path / "best.json", tmp_path / "retrain" / "model.pt"]
-    for path in (*left, *kept):
-        write_atomic(path, b"x")
-    hold(tmp_path)
-    assert {path for path in tmp_path.rglob("*") if path.is_file()} == set(kept)
-
-
-def test_the_lock_goes_when_the_work_fails(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), locked(RunFolder(tmp_path / "a")):
-        raise ZeroDivisionError
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_that_cannot_hold_a_lock_is_said(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(CannotCreateError, match=r"file.*cannot be written"):
-        hold(tmp_path / "file")
-
-
-def test_a_disk_too_full_for_a_lock_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(handle: object, operation: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("fcntl.flock", full)
-    with pytest.raises(StorageError, match="No space left on device"):
-        hold(tmp_path)
-
-
-def test_the_holder_is_named_in_the_lock(tmp_path: Path) -> None:
-    run = RunFolder(tmp_path)
-    with locked(run):
-        assert run.lock.read_text().startswith(f"process {os.getpid()} on ")
 
 
 def test_run_files_have_the_names_of_the_design(tmp_path: Path) -> None:

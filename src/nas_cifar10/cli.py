@@ -226,7 +226,8 @@ def show(
     """Show what a search found, while it runs or after."""
     from nas_cifar10 import cli_place, cli_show
 
-    cli_show.show(cli_place.locate(run_dir, study_db, study), as_json=as_json)
+    place = cli_place.locate(run_dir, study_db, study, writes=False)
+    cli_show.show(place, as_json=as_json)
 
 
 @app.command()
@@ -327,7 +328,7 @@ def dashboard(
     """Show the study in a browser, until Ctrl-C."""
     from nas_cifar10 import cli_place
 
-    place = cli_place.locate(run_dir, study_db, study)
+    place = cli_place.locate(run_dir, study_db, study, writes=False)
     from nas_cifar10 import cli_start
 
     cli_start.dashboard(place, port)

@@ -17,16 +17,31 @@ from nas_cifar10.dimensions import Name
 from nas_cifar10.errors import ConfigError, MissingInputError
 from nas_cifar10.place import Place, database_of
 from nas_cifar10.reading import why
-from nas_cifar10.runs import OUTPUTS, RunFolder, latest, locked, slug
+from nas_cifar10.run_lock import locked
+from nas_cifar10.runs import OUTPUTS, RunFolder, latest, slug
 
 
-def locate(run_dir: Path | None, study_db: str | None, study_name: str | None) -> Place:
+def locate(
+    run_dir: Path | None, study_db: str | None, study_name: str | None, *, writes: bool = True
+) -> Place:
     """Find a run that exists already, from its folder, its database, or as the latest.
+
+    Args:
+        writes: The run's folder is written to, so it must not be another's.
 
     Raises:
         ConfigError: both were given.
         MissingInputError: there is none.
+        CannotCreateError: the folder holds the run of another study.
     """
+    place = _locate(run_dir, study_db, study_name)
+    place.run.refuse_links()
+    if writes:
+        place.refuse_other()
+    return place
+
+
+def _locate(run_dir: Path | None, study_db: str | None, study_name: str | None) -> Place:
     if run_dir is not None and study_db is not None:
         raise ConfigError("--run and --study-db: name one of the two; each leads to the other")
     if study_db is not None:
@@ -34,7 +49,6 @@ def locate(run_dir: Path | None, study_db: str | None, study_name: str | None) -
     run = RunFolder(run_dir) if run_dir is not None else latest()
     if run_dir is None:
         print(f"run: {harmless(run.root)}", file=sys.stderr)
-    run.refuse_links()
     if not run.environment.exists():
         raise MissingInputError(f"{run.root}: holds no run; start one with nas run --config FILE")
     stored = environment.read(run.environment)
@@ -45,13 +59,20 @@ def _locate_database(database: Database, study_name: str | None) -> Place:
     from nas_cifar10.study_open import open_study
 
     study = open_study(database, study_name)
-    root = OUTPUTS / slug(study.config.name)
-    if database.path is not None and (database.path.parent / "environment.json").exists():
-        root = database.path.parent
-    place = Place(RunFolder(root), database, study.name)
-    place.run.refuse_links()
-    place.refuse_other()
-    return place
+    run = _run_around(database, study.name) or RunFolder(OUTPUTS / slug(study.config.name))
+    return Place(run, database, study.name)
+
+
+def _run_around(database: Database, study_name: str) -> RunFolder | None:
+    """Return the run in whose folder the study's database is, if there is one."""
+    if database.path is None:
+        return None
+    run = RunFolder(database.path.parent)
+    if not run.environment.exists():
+        return None
+    stored = environment.read(run.environment)
+    own = stored.study == study_name and database.may_be(database_of(run, stored.database))
+    return run if own else None
 
 
 def place_of_search(
@@ -83,9 +104,21 @@ def place_of_search(
     config = config_file.load(config_path, overrides)
     for notice in notices(config):
         print(f"note: {notice}", file=sys.stderr)
-    run = RunFolder(run_dir or OUTPUTS / slug(config.name))
-    database = Database.parse(study_db) if study_db else Database(path=run.study)
-    return Place(run, database, _checked(study_name) or config.name), config
+    name = _checked(study_name) or config.name
+    database = Database.parse(study_db) if study_db else None
+    around = _run_around(database, name) if database else None
+    run = RunFolder(run_dir) if run_dir else around or RunFolder(OUTPUTS / slug(config.name))
+    if database is None and resume:
+        database = _database_of(run, name)
+    return Place(run, database or Database(path=run.study), name), config
+
+
+def _database_of(run: RunFolder, study_name: str) -> Database | None:
+    """Return where the study of a run is, if the folder holds that study's run."""
+    if not run.environment.exists():
+        return None
+    stored = environment.read(run.environment)
+    return database_of(run, stored.database) if stored.study == study_name else None
 
 
 def _checked(study_name: str | None) -> str | None:

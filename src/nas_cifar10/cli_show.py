@@ -15,7 +15,7 @@ from nas_cifar10 import interrupts, views
 from nas_cifar10.cli_output import stdout_console
 from nas_cifar10.data.text import harmless, three_digits
 from nas_cifar10.place import Place
-from nas_cifar10.runs import is_held
+from nas_cifar10.run_lock import is_held
 from nas_cifar10.study import Study
 from nas_cifar10.study_open import open_study
 from nas_cifar10.study_ranking import front_of, ranked, score
@@ -32,7 +32,7 @@ def show(place: Place, *, as_json: bool) -> None:
     study = open_study(place.database, place.study_name)
     if as_json:
         print(json.dumps(_as_json(study), indent=2))
-    elif sys.stdout.isatty() and is_held(place.run, by_another=True):
+    elif sys.stdout.isatty() and is_held(place.run):
         _follow(place, study)
     else:
         stdout_console().print(_screen(study, study.trials(), most=None))
@@ -50,7 +50,7 @@ def _follow(place: Place, study: Study) -> None:
     console = Console()
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            running = is_held(place.run, by_another=True)
+            running = is_held(place.run)
             most = max(1, console.height - _FRAME) if running else None
             live.update(_screen(study, study.trials(), most), refresh=True)
             if not running:

@@ -81,7 +81,7 @@ class Database:
         if not text or "\0" in text:
             raise ConfigError("--study-db: must be a path or a database URL, got nothing usable")
         if not _URL.match(text):
-            return cls(path=Path(text))
+            return cls(path=_file(text))
         import sqlalchemy
 
         try:
@@ -93,7 +93,22 @@ class Database:
             return cls(url=_without_hidden(url))
         if not url.database or url.database == ":memory:" or url.query:
             raise ConfigError("--study-db: a SQLite URL names a file and nothing else")
-        return cls(path=Path(url.database))
+        return cls(path=_file(url.database))
+
+    def may_be(self, other: Database) -> bool:
+        """Say whether two names can be those of one database; a server's host may have several."""
+        if self.path is not None and other.path is not None:
+            return self.path.resolve() == other.path.resolve()
+        return self._on_server == other._on_server
+
+    @property
+    def _on_server(self) -> tuple[str, str | None] | None:
+        if self.url is None:
+            return None
+        import sqlalchemy
+
+        url = sqlalchemy.make_url(self.url)
+        return url.get_backend_name(), url.database
 
     def __str__(self) -> str:
         """Return the path, or the URL without its password."""
@@ -253,6 +268,13 @@ def _origin(error: BaseException) -> BaseException:
     while error.__cause__ is not None:
         error = error.__cause__
     return error
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    if not path.name:
+        raise ConfigError(f"--study-db: must name a file, got {text!r}")
+    return path
 
 
 def _without_hidden(url: URL) -> str:

@@ -35,14 +35,14 @@ class Place:
         if not self.run.environment.exists():
             return
         stored = environment.read(self.run.environment)
-        theirs, ours = database_of(self.run, stored.database), self.database
+        theirs = database_of(self.run, stored.database)
         moved = theirs.path is not None and not theirs.path.exists()
-        both = {path and path.resolve() for path in (theirs.path, ours.path)}
-        if self.study_name not in (None, stored.study) or (len(both) > 1 and not moved):
+        same = moved or self.database.may_be(theirs)
+        if self.study_name not in (None, stored.study) or not same:
             raise CannotCreateError(
                 f"{self.run.root}: holds the run of study {stored.study!r} in {theirs}, not of "
-                f"{self.study_name!r} in {ours}; name the folder of that one with --run, "
-                f"or replace this one with nas search --overwrite"
+                f"{self.study_name!r} in {self.database}; name the folder of that one with --run, "
+                f"or move this one away"
             )
 
 

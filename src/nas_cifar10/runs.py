@@ -1,18 +1,16 @@
-"""A run's folder: the only file that knows file names; atomic writes; the lock."""
+"""A run's folder: the only file that knows file names; atomic writes."""
 
 import contextlib
 import csv
 import errno
-import fcntl
 import io
 import json
 import os
 import re
 import shutil
-import socket
 import tempfile
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -250,100 +248,3 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         BadDataError: it cannot be read.
     """
     return list(csv.DictReader(io.StringIO(read_bytes(path, MAX_TEXT_BYTES).decode())))
-
-
-@contextlib.contextmanager
-def locked(run: RunFolder, also: Path | None = None) -> Iterator[None]:
-    """Hold the run for this process; the kernel lets go of it when the process ends.
-
-    Args:
-        also: the SQLite study, wherever it is; locked through a file beside it.
-
-    Raises:
-        CannotCreateError: another process holds it, or the folder cannot be written.
-    """
-    run.refuse_links()
-    paths = {run.lock: (run.root, "another folder with --run")}
-    if also is not None:
-        study = also.resolve()  # the same lock by whichever link it is reached
-        paths[study.with_name(f".{study.name}.lock")] = also, "another database with --study-db"
-    with contextlib.ExitStack() as stack:
-        for path, (what, instead) in paths.items():
-            stack.enter_context(_held(path, what, instead))
-        run.sweep()
-        yield
-
-
-def is_held(run: RunFolder, *, by_another: bool = False) -> bool:
-    """Say whether a process works on the run at this moment, without ever being in its way.
-
-    Args:
-        by_another: This process does not count.
-    """
-    try:
-        _, process, _, host = run.lock.read_text("utf-8").split(maxsplit=3)
-        if host == socket.gethostname():
-            os.kill(int(process), 0)  # asks only whether there is such a process
-            return not by_another or int(process) != os.getpid()
-    except PermissionError:
-        return True  # somebody else's
-    except (OSError, ValueError):
-        return False  # no lock, one being written, or one whose process was killed
-    return True
-
-
-@contextlib.contextmanager
-def _held(path: Path, what: Path, instead: str) -> Iterator[None]:
-    made = _make_folder(path.parent)
-    with _open_lock(path, what, instead):
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # not empty: the run left something worth keeping
-                for folder in made:
-                    folder.rmdir()
-
-
-def _make_folder(folder: Path) -> list[Path]:
-    """Create a folder and those above it; return the new ones, innermost first."""
-    missing = [f for f in (folder, *folder.parents) if not f.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    return missing
-
-
-def _open_lock(path: Path, what: Path, instead: str) -> io.FileIO:
-    while True:
-        with contextlib.ExitStack() as stack:
-            try:
-                file = stack.enter_context(io.FileIO(path, "a+", opener=_follow_no_link))
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if _is_at(path, file):  # or else its last holder removed it just now
-                    file.truncate(0)
-                    file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
-                    stack.pop_all()
-                    return file
-            except BlockingIOError:
-                file.seek(0)
-                raise CannotCreateError(
-                    f"{what}: in use by {file.read().decode() or 'another process'}; "
-                    f"wait for it, or name {instead}"
-                ) from None
-            except FileNotFoundError:  # its last holder removed the folder just now
-                _make_folder(path.parent)
-            except OSError as error:
-                raise cannot_write(path, error) from error
-
-
-def _follow_no_link(path: str, flags: int) -> int:
-    """Open a lock, which is emptied next: through a link that would be somebody's file."""
-    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
-
-
-def _is_at(path: Path, file: io.FileIO) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
-    return False

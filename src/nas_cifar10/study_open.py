@@ -29,10 +29,7 @@ def create_study(database: Database, name: str, facts: Facts) -> Study:
         NasError: as `find_study`.
     """
     if find_study(database, name) is not None:
-        raise CannotCreateError(
-            f"{database}: already holds a study {name!r}; go on with --resume, replace it with "
-            f"--overwrite, or choose another name with --study"
-        )
+        raise taken(database, name)
     if database.path is None or database.path.exists():
         _create(database, name, facts)
     else:
@@ -45,6 +42,14 @@ def create_study(database: Database, name: str, facts: Facts) -> Study:
             database.path.with_name(f"{database.path.name}-journal").unlink(missing_ok=True)
             unfinished.replace(database.path)
     return open_study(database, name)
+
+
+def taken(database: Database, name: str) -> CannotCreateError:
+    """Return the error that a database holds a study of this name."""
+    return CannotCreateError(
+        f"{database}: already holds a study {name!r}; go on with --resume, replace it with "
+        f"--overwrite, or choose another name with --study"
+    )
 
 
 def _create(database: Database, name: str, facts: Facts) -> None:

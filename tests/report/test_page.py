@@ -2,7 +2,6 @@
 
 import html
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, log_loss, precision_score, recall_score, roc_auc_score
 
+from made_holder import Holder
 from nas_cifar10.asked import Asked, write
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.html import page
@@ -202,13 +202,12 @@ def test_while_a_process_works_on_a_run_no_command_is_named_that_it_would_refuse
 ) -> None:
     run = make_run(states=["running", "complete"])
     removed(run, run.retrain.history, run.retrain.metrics)
-    run.lock.write_text(f"process {os.getppid()} on {os.uname().nodename}")
-    text = page_of(run)
+    with Holder(run.root):
+        text = page_of(run)
     assert "A process worked on this run while the page was written" in text
     assert f"nas report --run {run.root}" in text
     assert "nas search" not in text
     assert "nas retrain" not in text
-    run.lock.unlink()
     text = page_of(run)
     assert "A process worked" not in text
     assert f"nas retrain --run {run.root}" in text

@@ -1,11 +1,11 @@
 """The summary says in short lines what was found, what it is worth and what is missing."""
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from made_holder import Holder
 from nas_cifar10.report import caveats
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.summary import duration, summary
@@ -67,8 +67,8 @@ def test_before_the_end_the_model_may_still_come(make_run: Make) -> None:
 def test_while_a_process_works_on_it_no_command_is_named(make_run: Make) -> None:
     run = make_run(states=("complete", "running"))
     run.retrain.metrics.unlink()
-    run.lock.write_text(f"process {os.getppid()} on {os.uname().nodename}")
-    found = rows(run)
+    with Holder(run.root):
+        found = rows(run)
     assert found["unfinished"] == "1 to go; a process works on it at this moment"
     assert found["retrain"].endswith("; a process works on it at this moment")
 

@@ -31,7 +31,8 @@ from nas_cifar10.report.parts import (
     finite_or_nan,
 )
 from nas_cifar10.report.parts_top import Top
-from nas_cifar10.runs import RunFolder, is_held, read_csv, read_json
+from nas_cifar10.run_lock import is_held
+from nas_cifar10.runs import RunFolder, read_csv, read_json
 from nas_cifar10.space.search_space import Dimension, SearchSpace, as_number, ends_of, numeric
 
 Part = TypeVar("Part")
@@ -86,7 +87,7 @@ def gather(run: RunFolder) -> Facts:
         seeds=_part(run.retrain.summary, lambda path: _json(path, Seeds)),
         top=_part(run.retrain.top, lambda path: _json(path, Top)),
         asked=_part(run.asked, lambda path: _json(path, Asked)),
-        at_work=is_held(run, by_another=True),
+        at_work=is_held(run),
     )
 
 

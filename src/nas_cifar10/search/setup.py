@@ -32,7 +32,7 @@ from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.cost import Cost
 from nas_cifar10.space.search_space import SearchSpace
 from nas_cifar10.study import Study
-from nas_cifar10.study_open import create_study, delete_study, find_study
+from nas_cifar10.study_open import create_study, delete_study, find_study, taken
 from nas_cifar10.study_rows import Facts
 from nas_cifar10.training import precision
 from nas_cifar10.training.engine import train_step
@@ -64,12 +64,14 @@ def existing(place: Place, *, resume: bool, overwrite: bool) -> Study | None:
     holder = environment.read(run.environment).study if run.environment.exists() else None
     if resume:
         replace(place, study_name=name).refuse_other()
-    if (study is not None or holder is not None) and not (resume or overwrite):
-        raise CannotCreateError(
-            f"{run.root}: holds a run already (study {holder or name!r}); "
-            f"go on with --resume, or replace it with --overwrite"
-        )
-    return study if resume else None
+    if resume or overwrite or (study is None and holder is None):
+        return study if resume else None
+    if study is not None and holder is None:
+        raise taken(place.database, study.name)
+    raise CannotCreateError(
+        f"{run.root}: holds a run already (study {holder!r}); go on with --resume, or replace it "
+        f"with --overwrite"
+    )
 
 
 def start(
