@@ -113,7 +113,7 @@ def look_at_dashboard(words: list[str]) -> None:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    return trained_run(tmp_path_factory.mktemp("trained"))
+    return trained_run(tmp_path_factory.mktemp("trained"), drawn=True)
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if not needs_cifar(c)])
