@@ -14,7 +14,8 @@ from typing import Any
 from nas_cifar10 import config_file
 from nas_cifar10.database import Database
 from nas_cifar10.place import Place
-from nas_cifar10.runs import RunFolder, locked
+from nas_cifar10.run_lock import locked
+from nas_cifar10.runs import RunFolder
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.search.setup import start
 

@@ -15,6 +15,7 @@ from nas_cifar10.config import Config
 # The same examples on every machine, however slow it is.
 settings.register_profile("same everywhere", derandomize=True, deadline=None)
 settings.load_profile("same everywhere")
+pytest.register_assert_rewrite("made_wide_space")  # its failures tell both sides, as a test's do
 torch.set_num_threads(1)
 # A shell starts what it puts into the background with Ctrl-C ignored, which children would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,11 +1,13 @@
 """Finished runs for tests, made by the real command in seconds; and calling it."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 from typer.testing import CliRunner, Result
 
+from made_report import undrawn
 from nas_cifar10.cli import app
 from nas_cifar10.data.loader import Part
 from nas_cifar10.model import Model, Shape, network_with
@@ -23,8 +25,10 @@ retrain: {epochs: 3}
 """
 
 
-def nas(*words: object) -> Result:
-    return CliRunner().invoke(app, list(map(str, words)))
+def nas(*words: object, drawn: bool = False) -> Result:
+    """Call the command; its page and figures are left out, unless they are what is asked for."""
+    with nullcontext() if drawn else undrawn(words[0]):
+        return CliRunner().invoke(app, list(map(str, words)))
 
 
 def refused(code: int, *words: object) -> str:
@@ -34,12 +38,13 @@ def refused(code: int, *words: object) -> str:
     return result.stderr
 
 
-def trained_run(folder: Path, *overrides: str) -> RunFolder:
-    """Search, retrain and report in `folder`."""
+def trained_run(folder: Path, *overrides: str, drawn: bool = False) -> RunFolder:
+    """Search and retrain in `folder`; draw the report where a test looks at it."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(CONFIG)
     words = [word for override in overrides for word in ("--set", override)]
-    result = nas("run", "--config", folder / "config.yaml", "--run", folder / "run", *words, "-q")
+    command = ("run", "--config", folder / "config.yaml", "--run", folder / "run", *words, "-q")
+    result = nas(*command, drawn=drawn)
     assert result.exit_code == 0, result.output
     return RunFolder(folder / "run")
 

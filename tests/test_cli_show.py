@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from made_report import undrawn
 from made_search import adds_up
 from made_terminal import read_until
 from made_tiny import tiny_yaml
@@ -25,7 +26,8 @@ TINY = tiny_yaml()
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     folder = tmp_path_factory.mktemp("show")
     (folder / "tiny.yaml").write_text(TINY)
-    nas("search", "--config", str(folder / "tiny.yaml"), "--run", str(folder / "run"), "-q")
+    with undrawn():
+        nas("search", "--config", str(folder / "tiny.yaml"), "--run", str(folder / "run"), "-q")
     return RunFolder(folder / "run")
 
 

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from made_links import some_of_cifar10
 from made_trained import trained_run
 from nas_cifar10.cli import app
 from nas_cifar10.runs import RunFolder
@@ -20,7 +21,7 @@ from nas_cifar10.runs import RunFolder
 ROOT = Path(__file__).parents[1]
 FEWER = ["search.trials=2", "search.cohort=2", "training.epochs=1", "retrain.epochs=1"]
 FEWER += ["training.precision=fp32", "training.threads=1", "search.sampler.startup_trials=1"]
-CIFAR = ["data.source=image_folder", f"data.root={ROOT / 'data/cifar'}", "data.limit=200"]
+CIFAR = ["data.source=image_folder", "data.root=cifar", "data.limit=200"]
 TRAINING = {"run", "search", "retrain", "validate"}
 AFTER_A_RUN = {"predict", "export", "report", "retrain", "dashboard"}
 SCRIPTS = {"bash scripts/quickstart.sh", "bash scripts/test.sh"}
@@ -113,7 +114,7 @@ def look_at_dashboard(words: list[str]) -> None:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    return trained_run(tmp_path_factory.mktemp("trained"))
+    return trained_run(tmp_path_factory.mktemp("trained"), drawn=True)
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if not needs_cifar(c)])
@@ -145,8 +146,7 @@ def test_the_tutorial_runs_from_top_to_bottom(
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [c for c in COMMANDS if needs_cifar(c)])
 def test_a_documented_command_runs_on_a_little_of_cifar10(checkout: Path, command: str) -> None:
-    if not (ROOT / "data/cifar/train").is_dir():
-        pytest.skip("the CIFAR-10 pictures are not under data/cifar")
+    some_of_cifar10(checkout / "cifar", train=30, test=6)
     run(command)
     assert (checkout / "outputs").is_dir()
 

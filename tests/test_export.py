@@ -1,11 +1,13 @@
 """Exported models: equal to the model in a process of its own, or not written at all."""
 
 import ast
+import functools
 import importlib
 import importlib.util
 import json
 import sys
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 
+from made_links import some_of_cifar10
 from made_trained import made_model, made_part, nas, refused, trained_run
 from nas_cifar10 import export, export_check
 from nas_cifar10.data.image_folder import decode_all, files_below
@@ -54,10 +57,17 @@ def test_the_file_says_what_the_model_says(tmp_path: Path, form: str, shape: Sha
     assert [each.name for each in tmp_path.iterdir()] == ["model"]
 
 
-@pytest.mark.parametrize("kind", BLOCKS)
-@pytest.mark.parametrize("form", FORMS)
-def test_every_kind_of_block_can_be_exported(tmp_path: Path, form: str, kind: str) -> None:
-    assert export_model(made_model(kind), form, tmp_path / "model", made_part()) <= 1e-5
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a function that writes the made model in a form; asked again, it has it."""
+    folder = tmp_path_factory.mktemp("exported")
+
+    @functools.cache
+    def written(form: str) -> Path:
+        export_model(made_model(), form, folder / f"model.{form}", made_part())
+        return folder / f"model.{form}"
+
+    return written
 
 
 RICH = {
@@ -78,20 +88,33 @@ RICH = {
 }
 
 
-@pytest.mark.parametrize("architecture", RICH.values(), ids=RICH.keys())
+@pytest.fixture(scope="module")
+def many() -> Part:
+    """Return CIFAR-10's 10,000 test pictures; where they are not, made ones."""
+    folder = ROOT / "data/cifar/test"
+    if not folder.is_dir():
+        return made_part((3, 32, 32))
+    paths, _ = files_below(folder)
+    pixels, errors = decode_all(paths, 3, 32)
+    assert (len(pixels), set(errors)) == (10_000, {None})
+    images = torch.from_numpy(pixels)
+    return Part(images, torch.zeros(len(images), dtype=torch.int64), torch.arange(len(images)))
+
+
 @pytest.mark.parametrize("form", FORMS)
-def test_rich_networks_can_be_exported(
-    tmp_path: Path, form: str, architecture: Architecture
+@pytest.mark.parametrize("name", [*BLOCKS, *RICH])
+def test_every_kind_of_block_says_the_same_of_many_pictures(
+    tmp_path: Path, many: Part, name: str, form: str
 ) -> None:
-    model = made_model(architecture=architecture)
-    assert export_model(model, form, tmp_path / "model", made_part()) <= 1e-5
+    shape = (3, 32, 32)
+    model = made_model(name, shape) if name in BLOCKS else made_model("", shape, 0, RICH[name])
+    assert export_model(model, form, tmp_path / "model", many) <= 1e-5
 
 
 @NEEDED
-def test_onnx_describes_itself(tmp_path: Path) -> None:
+def test_onnx_describes_itself(exported: Callable[[str], Path]) -> None:
     ort = importlib.import_module("onnxruntime")
-    model, path = made_model(), tmp_path / "model.onnx"
-    export_model(model, "onnx", path, made_part())
+    model, path = made_model(), exported("onnx")
     session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
     (images,), (said,) = session.get_inputs(), session.get_outputs()
     assert (images.name, images.type) == ("images", "tensor(uint8)")
@@ -110,9 +133,8 @@ def test_onnx_describes_itself(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_pt2_describes_itself(tmp_path: Path) -> None:
-    model, path = made_model(), tmp_path / "model.pt2"
-    export_model(model, "pt2", path, made_part())
+def test_pt2_describes_itself(exported: Callable[[str], Path]) -> None:
+    model, path = made_model(), exported("pt2")
     extra: dict[str, Any] = {export.METADATA: ""}
     program = torch.export.load(path, extra_files=extra).module()
     found = json.loads(extra[export.METADATA])
@@ -149,11 +171,10 @@ def test_an_export_with_other_weights_is_caught(
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_file_cut_short_is_caught_and_an_earlier_one_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exported: Callable[[str], Path], form: str
 ) -> None:
-    real = FORMATS[form]
-    cut = replace(real, content=lambda model: real.content(model)[:-500])
-    monkeypatch.setitem(FORMATS, form, cut)
+    whole = exported(form).read_bytes()
+    monkeypatch.setitem(FORMATS, form, replace(FORMATS[form], content=lambda model: whole[:-500]))
     (tmp_path / "model").write_text("an earlier one")
     with pytest.raises(NasError, match="the exported file cannot be used, and was not kept: "):
         export_model(made_model(), form, tmp_path / "model", made_part())
@@ -275,37 +296,12 @@ def test_a_missing_package_is_named_with_what_installs_it(
     assert "pip install 'nas-cifar10[export]'" in message
 
 
-@pytest.fixture(scope="module")
-def all_test_pictures() -> Part:
-    """Return CIFAR-10's 10,000 test pictures."""
-    paths, _ = files_below(ROOT / "data/cifar/test")
-    if not paths:
-        pytest.skip("the CIFAR-10 pictures are not under data/cifar")
-    pixels, errors = decode_all(paths, 3, 32)
-    assert (len(pixels), set(errors)) == (10_000, {None})
-    images = torch.from_numpy(pixels)
-    return Part(images, torch.zeros(len(images), dtype=torch.int64), torch.arange(len(images)))
-
-
-@pytest.mark.cifar
-@pytest.mark.slow
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("name", [*BLOCKS, *RICH])
-def test_every_kind_of_block_says_the_same_of_10000_pictures(
-    tmp_path: Path, all_test_pictures: Part, name: str, form: str
-) -> None:
-    shape = (3, 32, 32)
-    model = made_model(name, shape) if name in BLOCKS else made_model("", shape, 0, RICH[name])
-    assert export_model(model, form, tmp_path / "model", all_test_pictures) <= 1e-5
-
-
 @NEEDED
 @pytest.mark.cifar
 @pytest.mark.slow
 def test_both_forms_equal_the_model_on_all_10000_test_pictures(tmp_path: Path) -> None:
-    if not (ROOT / "data/cifar/train").is_dir():
-        pytest.skip("the CIFAR-10 pictures are not under data/cifar")
-    data = f"data={{source: image_folder, root: {ROOT / 'data/cifar'}, validation_images: 47000}}"
+    root = some_of_cifar10(tmp_path / "cifar", train=330)
+    data = f"data={{source: image_folder, root: {root}, validation_images: 300}}"
     few = ("search.trials=1", "training.epochs=1", "retrain.epochs=1", "retrain.monitor=validation")
     run = trained_run(tmp_path, data, *few, "space.channels=16")
     for form in FORMATS:

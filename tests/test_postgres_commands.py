@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from made_chaos import Ended, fork, nas, observed, say_to
 from made_postgres import PASSWORD, USER, Server
+from made_report import undrawn
 from made_tiny import tiny_yaml
 from nas_cifar10.database import Database
 from nas_cifar10.database_lock import StudyLock
@@ -32,12 +34,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "here"
 
 
-def said(folder: Path, *words: str, **environment: str) -> Ended:
+def said(folder: Path, *words: str, drawn: bool = False, **environment: str) -> Ended:
     """Run a command there; whatever it says and writes must not hold the password."""
 
     def command() -> None:
         os.environ.update(environment)
-        nas(folder, *words)
+        with nullcontext() if drawn else undrawn(words[0]):
+            nas(folder, *words)
 
     ended = observed(command, folder / "said", seconds=120)
     is_told_nowhere(folder)
@@ -52,7 +55,7 @@ def is_told_nowhere(folder: Path) -> None:
 
 def test_a_password_in_the_address_is_told_nowhere(server: Server, folder: Path) -> None:
     url = server.url(server.new_database())
-    ended = said(folder, "run", "--config", "x.yaml", "--study-db", url, "-v")
+    ended = said(folder, "run", "--config", "x.yaml", "--study-db", url, "-v", drawn=True)
     assert ended.code == 0, ended.said
     run = ("--run", "outputs/tiny-run")
     assert ":***@127.0.0.1" in (folder / "outputs/tiny-run/environment.json").read_text()

@@ -140,12 +140,21 @@ def test_segments_of_one_epoch_equal_one_of_all_to_the_bit(
     cut_is_whole(threads, *overrides, **FORMATS[number_format])
 
 
-@pytest.mark.parametrize("overrides", RECIPES.values(), ids=RECIPES.keys())
-def test_every_recipe_changes_the_numbers_and_learns(overrides: tuple[str, ...]) -> None:
+def sixty_epochs(*overrides: str) -> tuple[Epoch, ...]:
     rate = Candidate(Architecture(BLOCKS), (("learning_rate", 0.01),))
-    plain, found = (
-        train(segment(60, *words, epochs=60, candidate=rate)).epochs for words in ((), overrides)
-    )
+    return train(segment(60, *overrides, epochs=60, candidate=rate)).epochs
+
+
+@pytest.fixture(scope="module")
+def plain() -> tuple[Epoch, ...]:
+    return sixty_epochs()
+
+
+@pytest.mark.parametrize("overrides", RECIPES.values(), ids=RECIPES.keys())
+def test_every_recipe_changes_the_numbers_and_learns(
+    plain: tuple[Epoch, ...], overrides: tuple[str, ...]
+) -> None:
+    found = sixty_epochs(*overrides)
     assert timeless(found) != timeless(plain)
     assert found[-1].train.loss < math.log(10) - 0.1, "better than a guess"
 

@@ -33,10 +33,13 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     return trained_run(tmp_path_factory.mktemp("source"), *RICH, "name=source & <co>")
 
 
-def begun(run: RunFolder, source: RunFolder, *overrides: str, resume: bool = False) -> Any:
+def begun(
+    run: RunFolder, source: RunFolder, *overrides: str, resume: bool = False, drawn: bool = False
+) -> Any:
     settings = (f"retrain.start_from={source.root}", *overrides)
     words = [word for key in settings for word in ("--set", key)]
-    return nas("retrain", "--run", run.root, *words, *(["--resume"] if resume else []))
+    words += ["--resume"] if resume else []
+    return nas("retrain", "--run", run.root, *words, drawn=drawn)
 
 
 def kept(folder: RetrainFolder) -> tuple[bytes, Any]:
@@ -65,7 +68,7 @@ def test_other_classes_begin_with_the_weights_and_a_new_last_layer(
 def test_model_card_and_page_say_where_it_began(source: RunFolder, tmp_path: Path) -> None:
     run = trained_run(tmp_path, *RICH, "seed=5")
     assert "start" not in read_json(run.retrain.description)["provenance"]
-    assert begun(run, source, "retrain.freeze=1").exit_code == 0
+    assert begun(run, source, "retrain.freeze=1", drawn=True).exit_code == 0
     origin = read_json(run.retrain.description)["provenance"]
     digest = hashlib.sha256(source.retrain.model.read_bytes()).hexdigest()
     theirs = read_json(source.retrain.description)["provenance"]

@@ -56,7 +56,7 @@ def test_nothing_is_measured_over_views_where_nothing_is_measured(tmp_path: Path
 
 
 def test_views_are_said_by_name_wherever_the_accuracy_is(tmp_path: Path) -> None:
-    run = trained_run(tmp_path, "retrain.views=flip_translate", "retrain.seeds=2")
+    run = trained_run(tmp_path, "retrain.views=flip_translate", "retrain.seeds=2", drawn=True)
     metrics = read_json(run.retrain.metrics)
     found, name = metrics["test_views"], "mean of 6 views (flip translate)"
     assert f"| accuracy, {name} | {100 * found['accuracy']:.2f} %" in run.retrain.card.read_text()

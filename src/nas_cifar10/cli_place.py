@@ -68,11 +68,16 @@ def _run_around(database: Database, study_name: str) -> RunFolder | None:
     if database.path is None:
         return None
     run = RunFolder(database.path.parent)
+    own = _database_of(run, study_name)
+    return run if own is not None and own.may_be(database) else None
+
+
+def _database_of(run: RunFolder, study_name: str) -> Database | None:
+    """Return where the study of a run is, if the folder holds that study's run."""
     if not run.environment.exists():
         return None
     stored = environment.read(run.environment)
-    own = stored.study == study_name and database.may_be(database_of(run, stored.database))
-    return run if own else None
+    return database_of(run, stored.database) if stored.study == study_name else None
 
 
 def place_of_search(
@@ -105,20 +110,11 @@ def place_of_search(
     for notice in notices(config):
         print(f"note: {notice}", file=sys.stderr)
     name = _checked(study_name) or config.name
-    database = Database.parse(study_db) if study_db else None
-    around = _run_around(database, name) if database else None
+    given = Database.parse(study_db) if study_db else None
+    around = _run_around(given, name) if given else None
     run = RunFolder(run_dir) if run_dir else around or RunFolder(OUTPUTS / slug(config.name))
-    if database is None and resume:
-        database = _database_of(run, name)
-    return Place(run, database or Database(path=run.study), name), config
-
-
-def _database_of(run: RunFolder, study_name: str) -> Database | None:
-    """Return where the study of a run is, if the folder holds that study's run."""
-    if not run.environment.exists():
-        return None
-    stored = environment.read(run.environment)
-    return database_of(run, stored.database) if stored.study == study_name else None
+    own = _database_of(run, name) if resume else None
+    return Place(run, given or own or Database(path=run.study), name), config
 
 
 def _checked(study_name: str | None) -> str | None:

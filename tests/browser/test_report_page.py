@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page
 from typer.testing import CliRunner
 
+from made_links import some_of_cifar10
 from made_run import MadeRun
 from nas_cifar10.cli import app
 from nas_cifar10.report.gather import gather
@@ -22,7 +23,6 @@ Open = Callable[..., Any]
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 ROOT = Path(__file__).parents[2]
-CIFAR = ROOT / "data" / "cifar"
 WIDTHS = (375, 768, 1440)
 SHORT = ["search.trials=5", "training.epochs=3", "retrain.epochs=3", "data.limit=500"]
 
@@ -44,9 +44,8 @@ def digits_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def cifar_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the page of a real search and retrain on some pictures of CIFAR-10."""
-    if not CIFAR.is_dir():
-        pytest.skip("the CIFAR-10 pictures are not under data/cifar")
-    keys = ["data.source=image_folder", f"data.root={CIFAR}", "data.limit=6000"]
+    root = some_of_cifar10(tmp_path_factory.mktemp("pictures"), train=650, test=130)
+    keys = ["data.source=image_folder", f"data.root={root}", "data.limit=6000"]
     keys += ["search.trials=5", "training.epochs=2", "retrain.epochs=2"]
     keys += ["training.precision=fp32", "training.threads=1"]
     return _page_of_a_run(tmp_path_factory.mktemp("cifar"), "default.yaml", keys)

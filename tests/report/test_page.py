@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from plotly.offline import get_plotlyjs
 from sklearn.metrics import f1_score, log_loss, precision_score, recall_score, roc_auc_score
 
 from made_holder import Holder
+from made_run import MadeRun
 from nas_cifar10.asked import Asked, write
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.html import page
@@ -71,9 +73,12 @@ def read(text: str) -> Reader:
     return reader
 
 
-def page_of(run: RunFolder) -> str:
-    """Return the page without its still pictures, which take seconds to draw."""
-    return page(gather(run), {})
+def page_of(run: RunFolder, *, stills: bool = False) -> str:
+    """Return the page; its still pictures, which take most of the time, only where asked for."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not stills:
+            patch.setattr("nas_cifar10.report.html._stills", lambda charts, figures: {})
+        return page(gather(run), {})
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -316,7 +321,7 @@ def test_a_retrain_without_a_measurement_says_so_and_how_to_measure(make_run: Ma
 def test_names_of_any_script_stay_readable_and_apart(make_run: Make) -> None:
     names = ("猫", "ไก่ย่าง", "हिन्दी")
     run = make_run(name="сеть", class_names=names, num_pictures=600, predicted=True)
-    shown = "".join(read(page_of(run)).text)
+    shown = "".join(read(page_of(run, stills=True)).text)
     assert all(name in shown for name in ("сеть", *names))
     assert "□" not in shown
 
@@ -334,7 +339,7 @@ def test_pictures_of_an_earlier_measurement_are_not_shown(make_run: Make) -> Non
 
 
 def test_the_page_asks_nothing_of_a_network(make_run: Make) -> None:
-    text = page_of(make_run(predicted=True))
+    text = page_of(make_run(predicted=True), stills=True)
     addresses = [
         value
         for _, attributes in read(text).elements
@@ -353,14 +358,21 @@ def with_reason(reason: str, run: RunFolder) -> RunFolder:
     return run
 
 
+@pytest.fixture(scope="module")
+def harmless(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    """Return the page of a run whose names are as names are."""
+    made = MadeRun(class_names=("a", "b", "c"), num_pictures=600, predicted=True)
+    run = with_reason("because", made.write(tmp_path_factory.mktemp("harmless") / "run"))
+    return read(page_of(run, stills=True))
+
+
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_names_stay_text(make_run: Make, payload: str) -> None:
-    few = {"num_pictures": 600, "predicted": True}
-    harmless = read(page_of(with_reason("because", make_run(class_names=("a", "b", "c"), **few))))
+def test_names_stay_text(make_run: Make, harmless: Reader, payload: str) -> None:
     names = [f"{payload}{number}" for number in range(3)]
     name = payload.replace("\u2028", " ").replace("\u2029", " ")
-    run = with_reason(payload, make_run(name=name, class_names=names, **few))
-    found = read(page_of(run))
+    made = make_run(name=name, class_names=names, num_pictures=600, predicted=True)
+    run = with_reason(payload, made)
+    found = read(page_of(run, stills=True))
     assert [tag for tag, _ in found.elements] == [tag for tag, _ in harmless.elements]
     attributes = {name for _, each in found.elements for name in each}
     assert attributes == {name for _, each in harmless.elements for name in each}
@@ -368,11 +380,12 @@ def test_names_stay_text(make_run: Make, payload: str) -> None:
 
 
 def test_a_whole_report_is_one_small_file(make_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
+    monkeypatch.setattr("nas_cifar10.report.html.get_plotlyjs", get_plotlyjs)
     run = make_run(predicted=True)
     report(run)
     content = run.page.read_bytes()
-    assert len(content) < 8e6
+    assert get_plotlyjs()[:100_000].encode() in content
+    assert 4e6 < len(content) < 8e6
     reader = read(content.decode())
     stills = [a for tag, a in reader.elements if tag == "img"]
     assert all((a["src"] or "").startswith("data:image/png") and a["alt"] for a in stills)
