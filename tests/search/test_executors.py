@@ -198,6 +198,18 @@ def test_a_worker_ends_quietly_when_nobody_is_at_its_line(
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux alone")
+def test_a_forked_worker_ends_for_a_signal_that_came_too_early_to_end_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Until it has a handler of its own, a signal is noted as the driver notes it."""
+    monkeypatch.setattr(interrupts, "_received", signal.SIGTERM)
+    workers = fork_workers(2)
+    for worker in workers:
+        worker.process.join(60)
+    assert [worker.process.exitcode for worker in workers] == [0, 0]
+
+
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="asks Linux which files a process has open")
 def test_a_forked_worker_holds_nothing_of_the_drivers(tmp_path: Path) -> None:
     lock = tmp_path / "lock"

@@ -127,8 +127,7 @@ class Worker:
 def fork_workers(number: int) -> list[Worker]:
     """Fork workers from this process where that is safe: before it has computed anything, on Linux.
 
-    They share with it what importing torch takes, 350 MB, most of it pages that loading its
-    libraries has written to. Elsewhere none are forked.
+    They share with it what importing torch takes, 350 MB. Elsewhere none are forked.
     """
     if sys.platform != "linux" or number == 1:
         return []
@@ -308,7 +307,8 @@ def _work(line: Connection, train: Train, given: Given | None = None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_driver, daemon=True).start()
     keep_freed_memory()
-    with suppress(EOFError, ConnectionError):
+    with suppress(EOFError, ConnectionError, interrupts.Interrupted):
+        interrupts.check()  # a signal that came before the two lines above was only noted
         pictures, threads, device = given or line.recv()
         torch.set_num_threads(threads)
         pictures = pictures.to(device)
