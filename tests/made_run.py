@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from nas_cifar10 import config_file
-from nas_cifar10.asked import Asked, write
+from nas_cifar10.asked import Asked, write_asked
 from nas_cifar10.config import Config
 from nas_cifar10.data import album
 from nas_cifar10.networks.cost import cost
@@ -245,7 +245,7 @@ class MadeRun:
         rows = [{"epoch": e} | row for e, row in enumerate(rows, start=1)]
         write_csv(run.retrain.history, [*rows[0], "epoch_seconds"], rows)
         write_json(run.retrain.metrics, self.metrics())
-        write(run.asked, Asked(), complete=True)
+        write_asked(run.asked, Asked(), complete=True)
 
     def metrics(self) -> dict[str, Any]:
         table = {"train": {"accuracy": 0.97, "loss": 0.1}, "epochs": self.retrain_epochs}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from made_trained import nas, refused, trained_run
-from nas_cifar10.asked import Asked, command, read, write
+from nas_cifar10.asked import Asked, command, read_asked, write_asked
 from nas_cifar10.errors import BadDataError
 from nas_cifar10.runs import RunFolder, read_csv, read_json
 
@@ -25,11 +25,11 @@ def test_what_is_said_again_counts_and_the_rest_stays(more: Asked, expected: Ask
 
 def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
     path, asked = tmp_path / "asked.json", Asked(None, 2, ("a=b c",))
-    assert read(path) == Asked()
-    write(path, asked, complete=False)
-    assert read(path) == asked
-    write(path, asked, complete=True)
-    assert read(path).complete
+    assert read_asked(path) == Asked()
+    write_asked(path, asked, complete=False)
+    assert read_asked(path) == asked
+    write_asked(path, asked, complete=True)
+    assert read_asked(path).complete
     assert command(["retrain"], asked) == "nas retrain --top-k 2 --set 'a=b c'"
 
 
@@ -38,7 +38,7 @@ def test_a_damaged_one_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "asked.json"
     path.write_text(text)
     with pytest.raises(BadDataError, match=f"^{path}: "):
-        read(path)
+        read_asked(path)
 
 
 def test_a_bare_resume_goes_on_with_the_trial_and_the_settings(tmp_path: Path) -> None:
@@ -54,14 +54,14 @@ def test_a_bare_resume_goes_on_with_the_trial_and_the_settings(tmp_path: Path) -
     assert read_json(run.retrain.metrics)["trial"] == other
     assert len(read_csv(run.retrain.seed(1).history)) == 2
     assert not run.retrain.predictions.exists()
-    assert read(run.asked).overrides[2:] == ("retrain.test=false", "retrain.monitor=none")
+    assert read_asked(run.asked).overrides[2:] == ("retrain.test=false", "retrain.monitor=none")
 
 
 def lose_the_second_seed(run: RunFolder) -> None:
     """Leave what is there when a retrain is stopped before its second seed."""
     for path in (*run.retrain.seed(1).root.iterdir(), run.retrain.summary):
         path.unlink()
-    write(run.asked, read(run.asked), complete=False)
+    write_asked(run.asked, read_asked(run.asked), complete=False)
 
 
 def test_what_is_refused_leaves_what_was_asked_for(tmp_path: Path) -> None:
@@ -78,5 +78,6 @@ def test_a_measurement_that_is_given_up_stays_nowhere(tmp_path: Path) -> None:
     assert nas("retrain", "--run", run.root, "--top-k", 2, "--json").exit_code == 0
     assert run.retrain.trial(best).predictions.exists()
     unread = ("--set", "retrain.test=false", "--set", "retrain.monitor=none")
-    assert nas("retrain", "--run", run.root, "--resume", *unread, "--json").exit_code == 0
+    words = ("--resume", "--top-k", 2, *unread, "--json")
+    assert nas("retrain", "--run", run.root, *words).exit_code == 0
     assert not list(run.retrain.root.rglob("predictions.npz"))

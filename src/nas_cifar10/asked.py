@@ -47,13 +47,13 @@ def _key(override: str) -> str:
     return override.partition("=")[0]
 
 
-def write(path: Path, asked: Asked, *, complete: bool) -> None:
+def write_asked(path: Path, asked: Asked, *, complete: bool) -> None:
     """Keep what is asked for, and whether it is done."""
     write_json(path, asdict(replace(asked, complete=complete)))
 
 
-def read(path: Path) -> Asked:
-    """Read what `write` kept; where nothing was, nothing was asked for.
+def read_asked(path: Path) -> Asked:
+    """Read what `write_asked` kept; where nothing was, nothing was asked for.
 
     Raises:
         BadDataError: it is damaged.

@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nas_cifar10 import asked, cli_output, config_file, interrupts
-from nas_cifar10.asked import Asked
+from nas_cifar10 import cli_output, config_file, interrupts
+from nas_cifar10.asked import Asked, command, read_asked
 from nas_cifar10.cli_output import Screen, announce, print_table
 from nas_cifar10.cli_progress import RetrainProgress, SearchProgress
 from nas_cifar10.cli_report import best_trials, report
@@ -98,10 +98,11 @@ def rehearse(config: Config | None, device: str | None, loudness: int, *, as_jso
 def retrain(request: RetrainRequest, *, as_json: bool) -> None:
     """Train the chosen candidate for good, and print how well it does. The caller holds the run.
 
-    A resume goes on with what was asked for before, where it does not say otherwise.
+    A resume goes on with what was asked for before and is not all done, where it does not say
+    otherwise.
     """
-    if request.resume:
-        before = asked.read(request.place.run.asked)
+    before = read_asked(request.place.run.asked) if request.resume else None
+    if before is not None and not before.complete:
         request = replace(request, asked=before.then(request.asked))
     _retrain(request, None)
     if as_json:
@@ -190,7 +191,7 @@ def _retrain(request: RetrainRequest, data: DataSet | None) -> None:
     trial, *others = _chosen(study, request.asked)
     of_run = request.command == "run"
     arguments = [request.command, "--run", str(place.run.root), "--resume"]
-    again = asked.command(arguments, request.asked)
+    again = command(arguments, request.asked)
     with _on_screen(request.loudness), _resumable(again, of_run) as begin:
         if data is None:
             _announce_reading(config, request.loudness)

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-from nas_cifar10.asked import Asked, write
+from nas_cifar10.asked import Asked, write_asked
 from nas_cifar10.config import Config
 from nas_cifar10.crash import crash_point
 from nas_cifar10.data.split import DataSet
@@ -105,7 +105,7 @@ def retrain_all(
         yield job.trial, 0, None
         begun = resume_points(job, or_anew=or_anew) if resume else []
         if job.is_first:
-            write(path, asked, complete=False)
+            write_asked(path, asked, complete=False)
         try:
             for number, epoch in run_retrain(job, begun):
                 yield job.trial, number, epoch
@@ -115,7 +115,7 @@ def retrain_all(
             failed.append(error)
     if len(jobs) > 1:
         _compare([job for job in jobs if _is_done(job)])
-    write(path, asked, complete=True)
+    write_asked(path, asked, complete=True)
     if failed:
         raise failed[0]
 

@@ -15,7 +15,7 @@ from sklearn.metrics import f1_score, log_loss, precision_score, recall_score, r
 
 from made_holder import Holder
 from made_run import MadeRun
-from nas_cifar10.asked import Asked, write
+from nas_cifar10.asked import Asked, write_asked
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.html import page
 from nas_cifar10.report.summary import duration, macs_of, summary
@@ -179,7 +179,7 @@ def test_a_retrain_that_is_not_all_done_names_what_goes_on_with_it(
     make_run: Make, measured: bool
 ) -> None:
     run = make_run()
-    write(run.asked, Asked(trial=1, overrides=("retrain.seeds=3",)), complete=False)
+    write_asked(run.asked, Asked(trial=1, overrides=("retrain.seeds=3",)), complete=False)
     if not measured:
         removed(run, run.retrain.metrics)
     text = html.unescape(page_of(run))
@@ -304,7 +304,7 @@ def test_another_retrain_than_the_configs_is_repeated_by_a_command_of_its_own(
     make_run: Make, asked: Asked, told: str | None
 ) -> None:
     run = make_run(predicted=True)
-    write(run.asked, asked, complete=True)
+    write_asked(run.asked, asked, complete=True)
     said = html.unescape(page_of(run))
     assert f"nas run --config {run.config} --run NEW_FOLDER" in said
     assert ("nas retrain --run NEW_FOLDER" in said) == (told is not None)
@@ -313,9 +313,12 @@ def test_another_retrain_than_the_configs_is_repeated_by_a_command_of_its_own(
 
 def test_a_retrain_without_a_measurement_says_so_and_how_to_measure(make_run: Make) -> None:
     run = make_run(test=False, monitor="none")
+    unread = ("retrain.epochs=7", "retrain.test=false")
+    write_asked(run.asked, Asked(trial=1, overrides=unread), complete=True)
     said = html.unescape(page_of(run))
     assert "The test set was left unread." in said
-    assert f"nas retrain --run {run.root} --resume --set retrain.test=true" in said
+    words = "--trial 1 --set retrain.epochs=7 --set retrain.test=true"
+    assert f"nas retrain --run {run.root} --resume {words}" in said
 
 
 def test_names_of_any_script_stay_readable_and_apart(make_run: Make) -> None:

@@ -2,6 +2,7 @@
 
 import shlex
 
+from nas_cifar10.asked import Asked
 from nas_cifar10.report.facts import Facts
 
 
@@ -20,7 +21,8 @@ def retrain(facts: Facts) -> str:
 
 def measure(facts: Facts) -> str:
     """Return what measures the model on test that was left unread, and trains nothing anew."""
-    return f"nas retrain {_place(facts)} --resume --set retrain.test=true"
+    asked = (facts.asked or Asked()).then(Asked(overrides=("retrain.test=true",)))
+    return f"nas retrain {_place(facts)} --resume {shlex.join(asked.words)}"
 
 
 def report(facts: Facts) -> str:
