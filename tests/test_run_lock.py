@@ -4,7 +4,6 @@ import errno
 import fcntl
 import os
 import socket
-import threading
 from pathlib import Path
 
 import pytest
@@ -139,9 +138,12 @@ def test_a_lock_that_is_a_pipe_or_a_link_holds_nothing_up(tmp_path: Path) -> Non
     assert not is_held(RunFolder(tmp_path / "other"))
 
 
-def test_who_only_asks_does_not_keep_a_holder_out(tmp_path: Path) -> None:
+def test_who_only_asks_does_not_keep_a_holder_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     RunFolder(tmp_path).lock.touch()
     with RunFolder(tmp_path).lock.open("rb") as asking:
         fcntl.flock(asking, fcntl.LOCK_SH)
-        threading.Timer(0.02, fcntl.flock, (asking, fcntl.LOCK_UN)).start()
+        monkeypatch.setattr("nas_cifar10.run_lock._GLANCE_SECONDS", 60)
+        monkeypatch.setattr("time.sleep", lambda seconds: fcntl.flock(asking, fcntl.LOCK_UN))
         hold(tmp_path)

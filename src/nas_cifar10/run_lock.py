@@ -12,6 +12,7 @@ from pathlib import Path
 from nas_cifar10.errors import CannotCreateError
 from nas_cifar10.runs import RunFolder, cannot_write
 
+_MOST_BYTES = 1000  # of a lock that we wrote
 _GLANCE_SECONDS = 0.1  # far longer than who only asks whether it is held is in the way
 
 
@@ -42,7 +43,7 @@ def is_held(run: RunFolder) -> bool:
     told = b""
     try:
         with io.FileIO(run.lock, "r", opener=_open) as file:
-            told = file.read()
+            told = file.read(_MOST_BYTES)
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return told != _holder()

@@ -291,6 +291,41 @@ def test_refused_candidates_are_told_apart_from_trained_ones(make_run: Make) -> 
 
 
 @pytest.mark.parametrize(
+    ("in_train", "in_validation", "told"),
+    [
+        (0, 0, None),
+        (1, 0, "\n    <li>1 test picture of 10,000 has a twin in train or validation"),
+        (3, 5, "At least 5 test pictures of 10,000 have twins in train or validation"),
+    ],
+)
+def test_twins_of_test_pictures_are_not_counted_twice(
+    make_run: Make, in_train: int, in_validation: int, told: str | None
+) -> None:
+    run = make_run()
+    data = read_json(run.data)
+    data["duplicates"] |= {"train_test": in_train, "validation_test": in_validation}
+    data["totals"]["test"] = 10_000
+    write_json(run.data, data)
+    text = page_of(run)
+    assert ("in train or validation, which lifts" in text) == (told is not None)
+    assert told is None or told in text
+
+
+@pytest.mark.parametrize(("states", "said"), [(["complete"], False), (["complete"] * 2, True)])
+def test_only_what_was_chosen_is_flattered(make_run: Make, states: list[str], said: bool) -> None:
+    text = page_of(make_run(states=states))
+    assert ("it chose the network, so it flatters it" in text) == said
+    assert ("chose this network among" in text) == said
+
+
+def test_the_time_of_one_retrain_of_several_is_called_so(make_run: Make) -> None:
+    run = make_run()
+    assert "+ retrain 3 min 04 s" in page_of(run)
+    write_json(run.retrain.summary, over_three_seeds())
+    assert "+ first retrain 3 min 04 s" in page_of(run)
+
+
+@pytest.mark.parametrize(
     ("asked", "told"),
     [
         (Asked(), None),

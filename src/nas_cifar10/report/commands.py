@@ -2,7 +2,7 @@
 
 import shlex
 
-from nas_cifar10.asked import Asked
+from nas_cifar10.asked import Asked, command
 from nas_cifar10.report.facts import Facts
 
 
@@ -22,7 +22,7 @@ def retrain(facts: Facts) -> str:
 def measure(facts: Facts) -> str:
     """Return what measures the model on test that was left unread, and trains nothing anew."""
     asked = (facts.asked or Asked()).then(Asked(overrides=("retrain.test=true",)))
-    return f"nas retrain {_place(facts)} --resume {shlex.join(asked.words)}"
+    return command(["retrain", "--run", str(facts.folder), "--resume"], asked)
 
 
 def report(facts: Facts) -> str:
@@ -33,8 +33,8 @@ def report(facts: Facts) -> str:
 def again(facts: Facts) -> list[str]:
     """Return what makes the whole run once more in another folder."""
     config = shlex.quote(str(facts.folder / "config.yaml"))
-    words = facts.asked.words if facts.asked else []
-    other = [f"nas retrain --run NEW_FOLDER {shlex.join(words)}"] if words else []
+    asked = facts.asked or Asked()
+    other = [command(["retrain", "--run", "NEW_FOLDER"], asked)] if asked.words else []
     return [f"nas run --config {config} --run NEW_FOLDER", *other]
 
 
