@@ -4,12 +4,14 @@ import ast
 import functools
 import importlib
 import importlib.util
+import io
 import json
 import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -191,6 +193,21 @@ def test_a_difference_is_judged_by_class_and_by_probability() -> None:
             compared(expected, found)
     with pytest.raises(NasError, match=r"answers \(1, 2\), not \(2, 2\)"):
         compared(expected, expected[:1])
+
+
+def test_large_pictures_are_asked_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def ask(pixels: export_check.Images) -> export_check.Probabilities:
+        asked.append(len(pixels))
+        return np.zeros((len(pixels), 2), np.float32)
+
+    pipes = [SimpleNamespace(buffer=io.BytesIO(bytes(size))) for size in (6 * 512 * 256, 0)]
+    monkeypatch.setitem(export_check.FORMATS, "made", lambda path: ask)
+    monkeypatch.setattr("sys.stdin", pipes[0])
+    monkeypatch.setattr("sys.stdout", pipes[1])
+    export_check.main("made", "", (6, 1, 512, 256))
+    assert asked == [1, 2, 2, 1]
 
 
 def test_the_check_imports_nothing_of_ours() -> None:

@@ -190,3 +190,20 @@ def test_one_that_fails_keeps_none_of_the_others_back(
     assert f"retrain of trial {second} failed: diverged" in said
     found = read_json(run.retrain.top)["trials"]
     assert [row["trial"] for row in found] == [best, third]
+
+
+def test_one_that_fails_when_it_is_trained_on_is_not_compared_by_its_older_measurement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trained_run(tmp_path, *FEW, "retrain.epochs=1")
+    best, second, third = order(run)
+    words = ("retrain", "--run", run.root, "--top-k", 3)
+    assert nas(*words).exit_code == 0
+
+    def fails(segment: Segment, *rest: Any) -> Trained | Failed:
+        return Failed("diverged") if segment.trial == second else train_segment(segment, *rest)
+
+    monkeypatch.setattr(retrain, "train_segment", fails)
+    refused(1, *words, "--resume", "--set", "retrain.epochs=2")
+    assert read_json(run.retrain.trial(second).metrics)["epochs"] == 1
+    assert [row["trial"] for row in read_json(run.retrain.top)["trials"]] == [best, third]
