@@ -1,11 +1,14 @@
 """Several goals at once: a Pareto study, its rungs, its files, and how it goes on."""
 
+import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from made_chaos import at_once
@@ -27,6 +30,8 @@ from made_study import made_config, no_waiting
 from nas_cifar10.cli_show import show
 from nas_cifar10.errors import StateError
 from nas_cifar10.networks import latency
+from nas_cifar10.report.gather import gather
+from nas_cifar10.report.html import page
 from nas_cifar10.report.write import report
 from nas_cifar10.runs import RunFolder, read_json
 from nas_cifar10.search.driver import run_search
@@ -35,6 +40,7 @@ from nas_cifar10.search.schedules import ByFronts, Halving, Hyperband
 from nas_cifar10.study import Study
 from nas_cifar10.study_ranking import best_of, front_of, ranked
 from nas_cifar10.study_rows import Trial
+from nas_cifar10.views import write_config
 
 BOTH = "search.objectives=[accuracy, macs]"
 HALVING = ("search.schedule.name=halving", "search.cohort=4", "search.trials=12")
@@ -164,6 +170,24 @@ def test_a_latency_that_is_a_goal_is_timed_kept_and_measured_whole(tmp_path: Pat
     assert set(found["front"][0]) == {*keys, "latency_ms"}
     go(take_up(place).study, place)
     assert read_json(place.run.search)["latency_ms"] == timed, "timed once a network"
+
+
+def test_a_page_of_several_costs_and_macro_f1_says_so_and_prints_each_front_once(
+    tmp_path: Path,
+) -> None:
+    goals = "search.objectives=[macro_f1, macs, parameters]"
+    study, place = finished(tmp_path, goals, "search.trials=4", *QUICK)
+    write_config(study, place.run)
+    place.run.data.unlink()  # made up, and not whole
+    still = io.BytesIO()
+    Image.new("RGB", (2, 2)).save(still, "PNG")
+    text = page(gather(place.run), dict.fromkeys(("pareto_front", "slice"), still.getvalue()))
+    assert "The Pareto front is one of validation macro F1 after 1 epoch" in text
+    assert 'alt="Validation macro F1 against each searched value."' in text
+    drawn = text[text.index('id="search"') : text.index("All trials")]
+    first, second, *_ = re.findall(r'<figure class="(chart[^"]*)">', drawn)
+    assert (first, second) == ("chart", "chart live"), "the first's still picture holds both"
+    assert drawn.count('<img class="still"') == 1
 
 
 def test_a_study_with_one_objective_says_nothing_of_fronts(tmp_path: Path) -> None:
