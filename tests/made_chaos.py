@@ -43,7 +43,8 @@ from nas_cifar10.run_lock import locked
 from nas_cifar10.runs import disk_error
 from nas_cifar10.search import driver
 from nas_cifar10.search.driver import run_search
-from nas_cifar10.search.executors import InProcess, LocalProcesses, Train
+from nas_cifar10.search.executors import InProcess, LocalProcesses
+from nas_cifar10.search.worker import Train
 from nas_cifar10.segment import Pictures, Segment, Trained, identity, merged, train_segment
 from nas_cifar10.study_open import create_study, find_study
 from nas_cifar10.study_ranking import best_of

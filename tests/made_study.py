@@ -49,7 +49,13 @@ def made_facts(config: Config) -> Facts:
         "class_names": names,
         "pictures": {part: dict.fromkeys(names, 1) for part in parts},
         "totals": dict.fromkeys(parts, 10),
-        "duplicates": {"train_test": 2, "train_validation": 0},
+        "majority_accuracy": {"validation": 0.1, "test": 0.1},
+        "duplicates": {
+            "train_test": 2,
+            "train_validation": 0,
+            "validation_test": 0,
+            "within_train": 0,
+        },
         "skipped": 3,
         "ignored": 4,
     }

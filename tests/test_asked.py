@@ -57,6 +57,20 @@ def test_a_bare_resume_goes_on_with_the_trial_and_the_settings(tmp_path: Path) -
     assert read_asked(run.asked).overrides[2:] == ("retrain.test=false", "retrain.monitor=none")
 
 
+def test_a_bare_resume_of_what_is_done_asks_for_the_same(tmp_path: Path) -> None:
+    """A test set that was to stay unread stays so, and no seed is forgotten."""
+    run = trained_run(tmp_path)
+    unread = ("--set", "retrain.test=false", "--set", "retrain.monitor=none")
+    words = (*unread, "--set", "retrain.seeds=2")
+    assert nas("retrain", "--run", run.root, *words).exit_code == 0
+    before, asked = read_json(run.retrain.summary), run.asked.read_bytes()
+    result = nas("retrain", "--run", run.root, "--resume")
+    assert result.exit_code == 0, result.output
+    assert "test" not in read_json(run.retrain.metrics)
+    assert not run.retrain.predictions.exists()
+    assert (read_json(run.retrain.summary), run.asked.read_bytes()) == (before, asked)
+
+
 def lose_the_second_seed(run: RunFolder) -> None:
     """Leave what is there when a retrain is stopped before its second seed."""
     for path in (*run.retrain.seed(1).root.iterdir(), run.retrain.summary):

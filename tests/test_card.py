@@ -115,6 +115,7 @@ def test_the_other_numbers_are_those_of_the_files(run: RunFolder) -> None:
         f"`{data['fingerprint']}`",
         f"trial {metrics['trial']} of a search of {config.search.trials}",
         f"{data['totals']['all']:,} pictures: {data['totals']['train']:,} to learn from",
+        "looked at after each epoch, for a curve that chose nothing",
     ):
         assert said in text
 
@@ -167,6 +168,7 @@ def test_a_card_says_where_the_test_set_was_left_unread(tmp_path: Path) -> None:
     run = trained_run(tmp_path / "a", "retrain.monitor=validation", "retrain.test=false")
     text = run.retrain.card.read_text()
     assert "validation pictures, which the network was chosen by, so they flatter it" in text
+    assert "a curve that chose nothing" not in text
     run = trained_run(tmp_path / "b", "retrain.monitor=none", "retrain.test=false")
     assert "Not measured: the test set was left unread." in run.retrain.card.read_text()
     assert "model-index" not in run.retrain.card.read_text()

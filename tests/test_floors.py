@@ -19,6 +19,7 @@ FLOORS = [
         "config_search",
         "database",
         "database_lock",
+        "described",
         "dimensions",
         "environment",
         "epochs",

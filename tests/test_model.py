@@ -60,6 +60,8 @@ def test_a_missing_file_is_named_with_the_command_that_makes_it(
         ({"picture_shape": [4, 16, 16]}, "1 or 3 channels of a square"),
         ({"picture_shape": [3, 16]}, "not enough values"),
         ({"picture_shape": 3}, "not iterable"),
+        ({"picture_shape": [3, 1025, 1025]}, "1 to 1024 pixels a side, got 1025"),
+        ({"picture_shape": [3, 0, 0]}, "1 to 1024 pixels a side, got 0"),
         ({"normalisation": {"scale": 1}}, "normalisation is another"),
         ({"class_names": "abcd"}, "class_names must be a list"),
         ({"class_names": [1, 2, 3, 4]}, "class_names must be a list"),
@@ -89,6 +91,19 @@ def test_a_description_that_is_no_mapping_is_refused(folder: RetrainFolder) -> N
     folder.description.write_text("[1, 2]")
     with pytest.raises(BadDataError, match="describes no model"):
         read_model(folder)
+
+
+def test_weights_are_not_made_for_a_network_that_the_file_does_not_hold(
+    folder: RetrainFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of this one would take 600 MB."""
+    wide = {"kind": "conv", "channels": 4096, "kernel_size": 3}
+    changed(folder, architecture={"blocks": [wide, wide]})
+    made: list[str] = []
+    monkeypatch.setattr(torch.nn.Conv2d, "reset_parameters", lambda c: made.append(c.weight.device))
+    with pytest.raises(BadDataError, match=r"model\.pt: damaged: "):
+        read_model(folder)
+    assert {str(device) for device in made} == {"meta"}
 
 
 def test_weights_of_another_network_are_refused(folder: RetrainFolder) -> None:

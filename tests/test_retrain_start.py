@@ -82,9 +82,15 @@ def test_model_card_and_page_say_where_it_began(source: RunFolder, tmp_path: Pat
     assert "Trained from the weights of another model" in card
     assert "source &amp; &lt;co&gt;" in card
     assert "the stem and 1 of the blocks stayed as they were, on train + validation" in card
+    apart = "They must not be among the pictures that the model it began with learnt from"
+    assert apart in card
     page = run.page.read_text(encoding="utf-8")
     assert "It began with the weights of another run" in page
     assert "study source &amp; &lt;co&gt;, trial 0" in page
+    unread = ("retrain.monitor=validation", "retrain.test=false")
+    assert begun(run, source, *unread, drawn=True).exit_code == 0
+    assert apart in run.retrain.card.read_text()
+    assert "must not be among these validation pictures" in run.page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("overrides", RECIPES.values(), ids=RECIPES.keys())
@@ -114,7 +120,8 @@ def test_other_starting_weights_do_not_go_on_from_a_checkpoint(
         assert result.exit_code == 78, result.output
         assert "or one that began with other weights" in result.stderr
     assert begun(run, source).exit_code == 0
-    assert nas("retrain", "--run", run.root, "--resume").exit_code == 78
+    anew = ("--set", "retrain.start_from=null")
+    assert nas("retrain", "--run", run.root, "--resume", *anew).exit_code == 78
 
 
 REFUSED = {

@@ -25,6 +25,7 @@ from made_study import (
     running,
 )
 from nas_cifar10 import study_samplers
+from nas_cifar10.errors import BadDataError
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.cost import Cost
 from nas_cifar10.space.neighbours import neighbour
@@ -328,3 +329,19 @@ def test_draws_are_those_of_optunas_own_tpe(
     plain = made_study(tmp_path / "plain.db", config)
     play(plain, 15)
     assert [numbers(trial) for trial in flat.trials()] == [numbers(t) for t in plain.trials()]
+
+
+def test_what_no_driver_stores_is_bad_data(path: Path) -> None:
+    study = made_study(path, made_config())
+    study.end(ask(study), "infeasible", "too large", "pruned", None)
+    study.add(study.propose(1), Cost(7, 11, ()), repeats=0)
+    with pytest.raises(BadDataError, match="trial 1 repeats one that was not trained"):
+        study.trials()
+
+
+def test_more_epochs_than_there_are_is_bad_data(path: Path) -> None:
+    study = made_study(path, made_config())
+    trial = ask(study)
+    study.set_epochs(trial, made_epochs(trial.candidate, 4))
+    with pytest.raises(BadDataError, match="trial 0 has more than 3 epochs"):
+        study.trials()

@@ -11,7 +11,9 @@ from typing import Any
 
 from nas_cifar10 import yaml_text
 from nas_cifar10.config import Config, TrainingConfig
+from nas_cifar10.config_search import RetrainConfig
 from nas_cifar10.data.text import one_line
+from nas_cifar10.described import PARTS
 from nas_cifar10.space.candidate import Candidate
 
 Values = Mapping[str, Any]
@@ -83,7 +85,7 @@ def card(model: Values, metrics: Values, config: Config, data: Values) -> str:
         _LOAD,
         _training_data(config, data),
         _training_procedure(model, metrics, config),
-        _evaluation(metrics, part, data, config.retrain.seeds),
+        _evaluation(model, metrics, part, data, config.retrain),
         _provenance(model),
     ]
     return "\n".join(sections)
@@ -143,17 +145,14 @@ def _training_data(config: Config, data: Values) -> str:
         f"- Fingerprint (SHA-256): `{data['fingerprint']}`",
         "",
         *_table(
-            ("class", "all", "train", "validation", "test"),
+            ("class", *PARTS),
             [
-                (name, *(f"{data['pictures'][part][name]:,}" for part in _PARTS))
+                (name, *(f"{data['pictures'][part][name]:,}" for part in PARTS))
                 for name in data["class_names"]
             ],
         ),
     ]
     return "\n".join(rows) + "\n"
-
-
-_PARTS = ("all", "train", "validation", "test")
 
 
 def _training_procedure(model: Values, metrics: Values, config: Config) -> str:
@@ -163,8 +162,8 @@ def _training_procedure(model: Values, metrics: Values, config: Config) -> str:
     search = config.search
     rows = [
         "### Training Procedure\n",
-        f"- Candidate: trial {origin['trial']} of a search of {search.trials:,}, each of at most "
-        f"{settings.epochs:,} epochs; sampler {search.sampler.name}, objective "
+        f"- Candidate: trial {origin['trial']} of a search of {search.trials:,} at most, each "
+        f"of at most {settings.epochs:,} epochs; sampler {search.sampler.name}, objective "
         f"{' and '.join(search.objectives or [search.objective]).replace('_', ' ')} on validation",
         f"- Trained {_beginning(origin)}, on {learnt}: {metrics['epochs']:,} epochs, "
         f"batches of {values['batch_size']:,}, {values['optimizer']}, learning rate "
@@ -200,7 +199,9 @@ def _beginning(origin: Values) -> str:
     return f"from the weights of another model ({words}), with a new last layer{kept}"
 
 
-def _evaluation(metrics: Values, part: str | None, data: Values, seeds: int) -> str:
+def _evaluation(
+    model: Values, metrics: Values, part: str | None, data: Values, settings: RetrainConfig
+) -> str:
     if part is None:
         return "## Evaluation\n\nNot measured: the test set was left unread.\n"
     scores, auc = metrics[part], metrics[part]["auc_ovr_macro"]
@@ -215,7 +216,7 @@ def _evaluation(metrics: Values, part: str | None, data: Values, seeds: int) -> 
         "### Testing Data and Metrics\n",
         f"On {data['totals'][part]:,} {part} pictures, {said}, in fp32. Accuracy is the "
         "share answered right; macro F1 is the mean of the classes' F1.\n",
-        *_beside_others(seeds),
+        *_reservations(model["provenance"], part, settings),
         "### Results\n",
         *_table(
             ("", part),
@@ -241,11 +242,18 @@ def _evaluation(metrics: Values, part: str | None, data: Values, seeds: int) -> 
     return "\n".join(rows) + "\n"
 
 
-def _beside_others(seeds: int) -> list[str]:
-    if seeds == 1:
-        return []
-    told = f"This is one of {seeds:,} trainings that differ in nothing but their seed"
-    return [f"{told}; `summary.json` of the run's retrain says how far apart they are.\n"]
+def _reservations(origin: Values, part: str, settings: RetrainConfig) -> Iterator[str]:
+    """Yield what else to know of the numbers, a paragraph each."""
+    if part == "test" and settings.monitor == "test":
+        yield "They were also looked at after each epoch, for a curve that chose nothing.\n"
+    if "start" in origin:
+        yield (
+            "They must not be among the pictures that the model it began with learnt from, which "
+            "was not checked.\n"
+        )
+    if settings.seeds > 1:
+        told = f"This is one of {settings.seeds:,} trainings that differ in nothing but their seed"
+        yield f"{told}; `summary.json` of the run's retrain says how far apart they are.\n"
 
 
 def _views(found: Values | None) -> list[tuple[str, str]]:

@@ -98,11 +98,11 @@ def rehearse(config: Config | None, device: str | None, loudness: int, *, as_jso
 def retrain(request: RetrainRequest, *, as_json: bool) -> None:
     """Train the chosen candidate for good, and print how well it does. The caller holds the run.
 
-    A resume goes on with what was asked for before and is not all done, where it does not say
-    otherwise.
+    A resume goes on with what was asked for before, where it does not say otherwise; after all of
+    that is done, only where it says nothing.
     """
     before = read_asked(request.place.run.asked) if request.resume else None
-    if before is not None and not before.complete:
+    if before is not None and (not before.complete or request.asked == Asked()):
         request = replace(request, asked=before.then(request.asked))
     _retrain(request, None)
     if as_json:

@@ -48,6 +48,7 @@ from nas_cifar10.dimensions import (
     Words,
 )
 
+MAX_SIZE = 1024  # pixels a side
 SOURCE_SIZES = {"cifar10": 32, "digits": 8, "image_folder": 32}
 
 
@@ -58,7 +59,7 @@ class DataConfig(Section):
         description="where the pictures come from"
     )
     root: FolderPath = Field("data", description="folder that holds the pictures, or the archive")
-    image_size: Annotated[int, Field(ge=2, le=1024)] | None = Field(
+    image_size: Annotated[int, Field(ge=2, le=MAX_SIZE)] | None = Field(
         None,
         description="pixels a side; null: the source's own (cifar10 32, digits 8, image_folder 32)",
     )

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nas_cifar10.config import MAX_SIZE
 from nas_cifar10.data.loader import Part, batches, normalisation
 from nas_cifar10.data.multiview import View, seen
 from nas_cifar10.errors import BadDataError, MissingInputError
@@ -52,9 +53,17 @@ def network_with(
         RuntimeError: they are not the weights of this architecture.
         ValueError: as `build`.
     """
+    with torch.device("meta"):  # what it would take is not taken for weights that do not fit
+        wanted = build(architecture, shape, num_classes).state_dict()
+    if _shapes(wanted) != _shapes(state):
+        raise RuntimeError("they have other names or shapes")
     network = build(architecture, shape, num_classes)
     network.load_state_dict(state)
     return network.eval()
+
+
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in state.items()}
 
 
 def probabilities(network: nn.Module, part: Part) -> Probabilities:
@@ -108,8 +117,10 @@ def _architecture(described: Mapping[str, Any]) -> Architecture:
 
 def _shape(described: Mapping[str, Any]) -> Shape:
     channels, height, width = shape = tuple(described["picture_shape"])
-    if channels not in (1, 3) or type(height) is not int or height < 1 or height != width:
+    if channels not in (1, 3) or type(height) is not int or height != width:
         raise ValueError(f"picture_shape must be 1 or 3 channels of a square, got {shape}")
+    if not 1 <= height <= MAX_SIZE:
+        raise ValueError(f"picture_shape must have 1 to {MAX_SIZE} pixels a side, got {height}")
     if described["normalisation"] != normalisation(channels):
         raise ValueError("normalisation is another than this version's")
     return channels, height, width

@@ -83,6 +83,9 @@ class Study:
             self.config = config_file.from_plain(self.facts.config)
             if len(stored.directions) != 1 + len(self.config.search.costs):
                 raise ValueError("it has not one direction a goal")
+            data = self.config.data
+            if self.facts.shape != (data.channels, data.size, data.size):
+                raise ValueError("its pictures are not of its config's size")
         self.space = SearchSpace.from_config(self.config.space)
         self._drawn_from = distributions(self.space)  # once: every trial refers to them
 
@@ -163,7 +166,7 @@ class Study:
                 check_stored(number, frozen, self._drawn_from)
             rows = [row(frozen) for frozen in stored]
             for each in rows:
-                each.check(self.config.search.costs)
+                each.check(rows, self.config.training.epochs, self.config.search.costs)
             return rows
 
     @_explained

@@ -1,6 +1,6 @@
 """Which studies a database holds: create, find, open and delete them; knows no trial.
 
-Only this file, `study` and `study_book` import optuna.
+Optuna is imported by the files of this room alone, and by the dashboard that it brings.
 """
 
 import weakref

@@ -9,16 +9,20 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, Field, TypeAdapter
 
+from nas_cifar10.described import Count, Data
 from nas_cifar10.epochs import Epoch, Finite, in_order
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.cost import Layer
 from nas_cifar10.space.search_space import Value
 
-Count: TypeAlias = Annotated[int, Field(ge=0)]
 Milliseconds: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Threads: TypeAlias = Annotated[int, Field(ge=1, le=1024)]
 State: TypeAlias = Literal["running", "complete", "pruned", "failed", "infeasible", "repeated"]
 Kind: TypeAlias = Literal["random", "model_based", "local", "baseline"]
+
+
+class _Latencies(BaseModel):
+    parts_ms: dict[str, Milliseconds]
 
 
 class _Resolved(BaseModel):
@@ -26,12 +30,7 @@ class _Resolved(BaseModel):
     precision: Literal["fp32", "bf16"]
     threads: Threads
     retrain_threads: Threads
-
-
-class _Data(BaseModel):
-    fingerprint: str
-    shape: tuple[Count, Count, Count]
-    class_names: list[str]
+    latency: _Latencies | None = None
 
 
 class _Stored(BaseModel):
@@ -39,7 +38,7 @@ class _Stored(BaseModel):
 
     config: dict[str, Any]
     resolved: _Resolved
-    data: _Data
+    data: Data
 
 
 @dataclass(frozen=True)
@@ -168,14 +167,23 @@ class Trial:
         """Return what is minimised, by the names of `SearchConfig.costs`."""
         return tuple(getattr(self, field) for field in fields)
 
-    def check(self, costs: Sequence[str] = ()) -> None:
+    def check(self, before: Sequence["Trial"], epochs: int, costs: Sequence[str] = ()) -> None:
         """Check what whoever reads a study relies on.
+
+        Args:
+            before: The trials of smaller numbers.
+            epochs: At most so many.
 
         Raises:
             ValueError: it does not hold.
         """
-        if self.repeats is not None and self.repeats >= self.number:
-            raise ValueError(f"trial {self.number} repeats a later one")
+        if self.repeats is not None:
+            if self.repeats >= self.number:
+                raise ValueError(f"trial {self.number} repeats a later one")
+            if before[self.repeats].state in ("infeasible", "repeated"):
+                raise ValueError(f"trial {self.number} repeats one that was not trained")
+        if len(self.epochs) > epochs:
+            raise ValueError(f"trial {self.number} has more than {epochs} epochs")
         if any(epoch.held_out is None for epoch in self.epochs):
             raise ValueError(f"trial {self.number} has an epoch that was not measured")
         if self.state == "complete" and not self.epochs:

@@ -10,7 +10,8 @@ from made_chaos import Tally, at_once, counts
 from made_search import pictures, place_in
 from made_study import made_config, made_study, no_waiting
 from nas_cifar10.search.driver import run_search
-from nas_cifar10.search.executors import InProcess, Train
+from nas_cifar10.search.executors import InProcess
+from nas_cifar10.search.worker import Train
 from nas_cifar10.segment import train_segment
 
 pytestmark = [

@@ -19,7 +19,8 @@ from made_chaos import CPU, FULL, Tally, limit_memory, outcome, search
 from made_search import pictures, place_in, reopen, table
 from made_study import made_config
 from nas_cifar10.config import Config
-from nas_cifar10.search.executors import InProcess, Result
+from nas_cifar10.search.executors import InProcess
+from nas_cifar10.search.worker import Result
 from nas_cifar10.segment import SEARCH, Failed, Pictures, Segment, Trained, train_segment
 from nas_cifar10.space.candidate import Architecture, Block, Candidate
 from nas_cifar10.training.checkpoint import weights

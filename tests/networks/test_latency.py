@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas_cifar10.config import SpaceConfig
-from nas_cifar10.errors import ConfigError
+from nas_cifar10.errors import BadDataError, ConfigError
 from nas_cifar10.networks.build import build
 from nas_cifar10.networks.latency import (
     MIN_SECONDS,
@@ -101,6 +101,8 @@ def test_the_latency_is_the_sum_of_the_parts() -> None:
     architecture = Architecture((Block("conv", 4, 3), Block("conv", 8, 3)))
     table = {str(part): 10.0**n for n, part in enumerate(parts(architecture, (3, 8, 8)))}
     assert latency_ms(table, architecture, (3, 8, 8)) == 111
+    with pytest.raises(BadDataError, match=r"table of latencies lacks 'block .*': damaged"):
+        latency_ms({}, architecture, (3, 8, 8))
 
 
 def test_the_sum_comes_near_the_time_of_the_whole_network() -> None:

@@ -54,6 +54,9 @@ def test_what_exceeds_a_limit_is_refused_with_both_numbers() -> None:
     assert refusal(limits, above) == (
         "1,500 parameters, at most 1,000 allowed; 51 MACs, at most 50 allowed"
     )
+    close = {"latency_ms": 1.0004}
+    assert refusal(ConstraintsConfig(max_latency_ms=1), close) == "1.0004 ms, at most 1 allowed"
+    assert refusal(ConstraintsConfig(max_latency_ms=0.5), close) == "1 ms, at most 0.5 allowed"
     assert excess(ConstraintsConfig(), above) == {}
     assert refusal(ConstraintsConfig(), above) is None
 

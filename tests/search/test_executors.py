@@ -30,9 +30,9 @@ from nas_cifar10.search.executors import (
     Executor,
     InProcess,
     LocalProcesses,
-    fork_workers,
     open_executor,
 )
+from nas_cifar10.search.worker import fork_workers
 from nas_cifar10.segment import Failed, Trained, train_segment
 
 
@@ -261,6 +261,21 @@ def test_a_trial_that_kills_its_workers_fails(caplog: pytest.LogCaptureFixture) 
         assert executor.result() == (7, Failed("its worker died 3 times"))
         executor.submit(segment(8), None)
         assert isinstance(executor.result()[1], Trained)
+
+
+def test_a_worker_that_dies_at_nothing_is_no_loss_of_the_next_trial(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with LocalProcesses(pictures(), 1, CPU, workers=2, max_losses=1) as executor:
+        executor.submit(segment(6), None)
+        executor.result()
+        worker = executor._workers[0]
+        worker.process.kill()
+        worker.process.join()
+        executor.submit(segment(7), None)
+        trial, found = executor.result()
+        assert (trial, type(found)) == (7, Trained)
+    assert "a worker died (SIGKILL) while it waited" in caplog.text
 
 
 DRIVER = """

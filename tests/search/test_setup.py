@@ -329,6 +329,23 @@ def test_a_dry_run_writes_nothing_and_names_both_ends_of_the_space(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_dry_run_times_no_more_pictures_and_workers_than_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+
+    def step(*words: Any) -> Callable[[str], None]:
+        asked.append(words[-1])
+        return lambda number_format: None
+
+    monkeypatch.setattr("nas_cifar10.search.dry_run.training_step", step)
+    monkeypatch.setattr("nas_cifar10.search.dry_run._timed", lambda *words: 600.0)
+    config = search_config("training.batch_size=1000", "search.workers=8", "search.cohort=2")
+    rows = dict(dry_run(config, "cpu"))
+    assert asked == [108, 108]
+    assert rows["search"] == "between 2.1 h and 2.1 h if nothing is pruned (25 epochs)"
+
+
 def test_a_dry_run_trains_nothing_that_would_be_refused() -> None:
     limit = "search.constraints.max_parameters"
     rows = dict(dry_run(search_config(f"{limit}=3000"), "cpu"))

@@ -76,8 +76,9 @@ def load(config: DataConfig) -> Pictures:
 
 def _labels(parts: list[_Part], names: list[str]) -> Numbers:
     """Return (N, 2): each picture's class, and 0 or 1 where it is in train or in test."""
+    numbers = {name: number for number, name in enumerate(names)}
     rows = [
-        (names.index(name), in_test)
+        (numbers[name], in_test)
         for in_test, part in enumerate(parts)
         for name, files in part.classes.items()
         for _ in files

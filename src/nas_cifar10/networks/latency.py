@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from nas_cifar10 import interrupts
-from nas_cifar10.errors import ConfigError
+from nas_cifar10.errors import BadDataError, ConfigError
 from nas_cifar10.networks.layers import BLOCKS, HEADS, STEMS, pooled
 from nas_cifar10.space.candidate import Architecture, Block
 from nas_cifar10.space.search_space import SearchSpace
@@ -155,5 +155,12 @@ def _seconds(module: nn.Module, picture: torch.Tensor, runs: int) -> float:
 
 
 def latency_ms(table: Mapping[str, float], architecture: Architecture, shape: Shape) -> float:
-    """Return the sum of a network's parts, from a table of `str(part)`."""
-    return sum(table[str(part)] for part in parts(architecture, shape))
+    """Return the sum of a network's parts, from a table of `str(part)`.
+
+    Raises:
+        BadDataError: the table is of another space.
+    """
+    try:
+        return sum(table[str(part)] for part in parts(architecture, shape))
+    except KeyError as error:
+        raise BadDataError(f"the study's table of latencies lacks {error}: damaged") from None

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from nas_cifar10.asked import Asked
 from nas_cifar10.config import Config
+from nas_cifar10.described import Data
 from nas_cifar10.report.parts import (
     Curve,
-    Data,
     Environment,
     History,
     Metrics,

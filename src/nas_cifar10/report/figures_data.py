@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from nas_cifar10.described import PARTS, Data
 from nas_cifar10.report import captions
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.ink import (
@@ -25,8 +26,6 @@ from nas_cifar10.report.ink import (
     thin,
 )
 from nas_cifar10.report.parts import (
-    PARTS,
-    Data,
     Samples,
 )
 

@@ -12,12 +12,12 @@ from pydantic import TypeAdapter
 
 from nas_cifar10 import config_file
 from nas_cifar10.asked import Asked
+from nas_cifar10.described import Data
 from nas_cifar10.errors import BadDataError, MissingInputError
 from nas_cifar10.reading import read_packed, why
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.parts import (
     Curve,
-    Data,
     Environment,
     History,
     Metrics,

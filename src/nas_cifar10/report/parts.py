@@ -9,12 +9,11 @@ import numpy.typing as npt
 from pydantic import BeforeValidator, Field, InstanceOf, model_validator
 from pydantic.dataclasses import dataclass as checked
 
+from nas_cifar10.described import Count, Share
 from nas_cifar10.space.candidate import Architecture, Candidate
 from nas_cifar10.space.cost import Layer
 
 Numbers: TypeAlias = npt.NDArray[np.float64]
-Count: TypeAlias = Annotated[int, Field(ge=0)]
-Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Time: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 State: TypeAlias = Literal["complete", "pruned", "failed", "infeasible", "repeated", "running"]
@@ -23,9 +22,6 @@ Kind: TypeAlias = Literal["random", "model_based", "local", "baseline"]
 
 def _architecture(values: Any) -> Architecture:
     return Candidate.from_json({"architecture": values}).architecture
-
-
-PARTS = ("all", "train", "validation", "test")
 
 
 @checked(frozen=True)
@@ -42,37 +38,6 @@ class Environment:
     resumed_at: tuple[str, ...] = ()
     versions: dict[str, str | None] = Field(default_factory=dict)
     machine: dict[str, str] = Field(default_factory=dict)
-
-
-@checked(frozen=True)
-class Data:
-    """The pictures: how many of each class in each part, and what was noticed.
-
-    Args:
-        pictures: By part (all, train, validation, test), then by class.
-    """
-
-    class_names: tuple[str, ...]
-    pictures: dict[str, dict[str, Count]]
-    totals: dict[str, Count]
-    majority_accuracy: dict[str, Share]
-    duplicates: dict[str, Count]
-    skipped: Count
-    ignored: Count
-    shape: tuple[Count, Count, Count]
-    fingerprint: str
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        for part in PARTS:
-            if set(self.pictures.get(part, ())) != set(self.class_names):
-                raise ValueError(f"pictures.{part} does not count every class")
-            if part not in self.totals:
-                raise ValueError(f"totals.{part} is missing")
-        for pair in ("train_validation", "train_test", "validation_test", "within_train"):
-            if pair not in self.duplicates:
-                raise ValueError(f"duplicates.{pair} is missing")
-        return self
 
 
 @dataclass(frozen=True)

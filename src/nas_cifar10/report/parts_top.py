@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic.dataclasses import dataclass as checked
 
-from nas_cifar10.report.parts import Count, Share, Spread
+from nas_cifar10.described import Count, Share
+from nas_cifar10.report.parts import Spread
 
 
 @checked(frozen=True)

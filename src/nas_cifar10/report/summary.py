@@ -3,12 +3,12 @@
 from typing import TypeAlias
 
 from nas_cifar10.data.text import three_digits
+from nas_cifar10.described import Data
 from nas_cifar10.report import commands
 from nas_cifar10.report.captions import counted
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.ink import rounded
 from nas_cifar10.report.parts import (
-    Data,
     Found,
     Metrics,
     Scores,

@@ -46,15 +46,18 @@ def excess(limits: ConstraintsConfig, costs: Mapping[str, float]) -> dict[str, f
 def refusal(limits: ConstraintsConfig, costs: Mapping[str, float]) -> str | None:
     """Return why a candidate of these costs is refused; None: it is not."""
     reasons = [
-        f"{_said(costs[cost])} {COSTS[key][1]}, at most {_said(limit)} allowed"
+        _said(costs[cost], limit, COSTS[key][1])
         for key, cost, limit in _limits(limits)
         if costs[cost] > limit
     ]
     return "; ".join(reasons) or None
 
 
-def _said(number: float) -> str:
-    return f"{number:,}" if isinstance(number, int) else f"{number:,.3g}"
+def _said(cost: float, limit: float, unit: str) -> str:
+    """Say both in so many digits that they differ."""
+    forms = (",",) if isinstance(cost, int) else (",.3g", ",.6g", ",.17g")
+    form = next((f for f in forms if format(cost, f) != format(limit, f)), forms[-1])
+    return f"{cost:{form}} {unit}, at most {limit:{form}} allowed"
 
 
 def _limits(limits: ConstraintsConfig) -> Iterator[tuple[str, str, float]]:

@@ -70,7 +70,8 @@ def dry_run(config: Config, requested_device: str) -> list[tuple[str, str]]:
         else:
             rows.append((name, f"{told}, refused: {reason}"))
     epochs = config.search.trials * config.training.epochs
-    span = _span(epochs / resolved["workers"], seconds)
+    at_once = min(resolved["workers"], config.search.cohort)
+    span = _span(epochs / at_once, seconds)
     rows.append(("search", f"{span} if nothing is pruned ({epochs:,} epochs)"))
     rows.append(("retrain", _span(config.retrain.epochs * config.retrain.seeds, seconds)))
     return rows
@@ -79,18 +80,19 @@ def dry_run(config: Config, requested_device: str) -> list[tuple[str, str]]:
 def _seconds_an_epoch(
     config: Config, candidate: Candidate, data: DataSet, device: torch.device, precision: str
 ) -> float:
+    batch = min(batch_size(config, candidate), len(data.split.train))
     try:
-        step = training_step(config, candidate, data, device, batch_size(config, candidate))
+        step = training_step(config, candidate, data, device, batch)
         step(precision)  # the first step prepares kernels
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         raise NasError(
-            f"{candidate.architecture}: does not fit into memory in batches of "
-            f"{batch_size(config, candidate)}; its trials would fail"
+            f"{candidate.architecture}: does not fit into memory in batches of {batch}; "
+            f"its trials would fail"
         ) from None
     taken = min(_timed(step, precision, device) for _ in range(_STEPS))  # the least disturbed
-    return taken * math.ceil(len(data.split.train) / batch_size(config, candidate))
+    return taken * math.ceil(len(data.split.train) / batch)
 
 
 def _timed(step: Callable[[str], None], precision: str, device: torch.device) -> float:

@@ -5,41 +5,29 @@ results back in whatever order they get done; nothing that a segment computes de
 computes it.
 """
 
-import importlib
 import logging
-import multiprocessing
-import os
 import shutil
 import signal
-import sys
-import threading
-import warnings
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeAlias
+from typing import Any, Protocol, Self
 
 import torch
 import torch.multiprocessing
 
 from nas_cifar10 import interrupts
 from nas_cifar10.errors import CannotCreateError
-from nas_cifar10.segment import Failed, Pictures, Segment, Trained, train_segment
+from nas_cifar10.search.worker import PRELOAD, Given, Result, Task, Train, Worker, start_worker
+from nas_cifar10.segment import Failed, Pictures, Segment, train_segment
 from nas_cifar10.training.memory import give_back_memory, keep_freed_memory
 
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 0.2  # how soon a wait for workers notices that the driver is to end
 SHARED_MEMORY = Path("/dev/shm")  # where Linux keeps what torch shares; macOS has no such limit
-PRELOAD = f"{__package__}.server"
-
-Given: TypeAlias = tuple[Pictures, int, torch.device]  # what a worker trains on, and threads
-Task: TypeAlias = tuple[Segment, bytes | None]
-Result: TypeAlias = Trained | Failed
-Train: TypeAlias = Callable[[Segment, Pictures, bytes | None], Result]
 
 
 class Executor(Protocol):
@@ -113,38 +101,6 @@ class InProcess(AbstractContextManager["InProcess"]):
 
     def __exit__(self, *error: object) -> None:
         """Leave nothing behind: there is nothing."""
-
-
-@dataclass
-class Worker:
-    """A process, the line to it, and what it is at."""
-
-    process: multiprocessing.process.BaseProcess
-    line: Connection
-    task: Task | None = None
-
-
-def fork_workers(number: int) -> list[Worker]:
-    """Fork workers from this process where that is safe: before it has computed anything, on Linux.
-
-    They share with it what importing torch takes, 350 MB. Elsewhere none are forked.
-    """
-    if sys.platform != "linux" or number == 1:
-        return []
-    importlib.import_module(PRELOAD)
-    context = torch.multiprocessing.get_context("fork")
-    with warnings.catch_warnings():  # on threads: those of BLAS wait, and know of forks
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return [_start(context, _work_apart) for _ in range(number)]
-
-
-def _start(context: Any, work: Callable[..., None], *arguments: object) -> Worker:
-    # Any: what typeshed knows of a context by its name has no Process.
-    ours, theirs = context.Pipe()
-    process = context.Process(target=work, args=(theirs, *arguments), daemon=True)
-    process.start()
-    theirs.close()
-    return Worker(process, ours)
 
 
 class LocalProcesses(AbstractContextManager["LocalProcesses"]):
@@ -249,26 +205,32 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
             tensor.share_memory_()  # type: ignore[no-untyped-call] # torch's own
 
     def _start(self) -> Worker:
-        return _start(self._context, _work, self._train, self._given)
+        return start_worker(self._context, self._train, self._given)
 
     def _give(self, place: int, task: Task) -> None:
-        worker = self._workers[place]
-        worker.task = task
         try:
-            worker.line.send(task)
-        except OSError:
-            self._replace(place, task)
+            self._workers[place].line.send(task)
+        except OSError:  # it died at nothing, which no trial is to blame for
+            log.warning("a worker died (%s) while it waited", self._renew(place))
+            with suppress(OSError):  # one that dies at once is found out by who waits for it
+                self._workers[place].line.send(task)
+        self._workers[place].task = task
 
-    def _replace(self, place: int, task: Task) -> None:
-        """Start a worker in place of a dead one, with the same task unless that has cost enough."""
+    def _renew(self, place: int) -> str:
+        """Start a worker in place of a dead one, and return what that died of."""
         interrupts.check()  # a signal to all of the processes is meant for this one
-        trial, dead = task[0].trial, self._workers[place]
+        dead = self._workers[place]
         dead.process.join()
         dead.line.close()
         self._workers[place] = self._start()
+        return _cause(dead.process.exitcode)
+
+    def _replace(self, place: int, task: Task) -> None:
+        """Start a worker in place of a dead one, with the same task unless that has cost enough."""
+        trial, cause = task[0].trial, self._renew(place)
         self._losses[trial] += 1
-        lost, code = self._losses[trial], dead.process.exitcode
-        log.warning("a worker died (%s) while it trained trial %d", _cause(code), trial)
+        lost = self._losses[trial]
+        log.warning("a worker died (%s) while it trained trial %d", cause, trial)
         if lost == self._max_losses:
             self._lost.append((trial, failed_workers(lost)))
         else:
@@ -284,50 +246,6 @@ def _cause(exit_code: int | None) -> str:
     if exit_code is None or exit_code >= 0:
         return f"exit code {exit_code}"
     return signal.Signals(-exit_code).name
-
-
-def _work_apart(line: Connection) -> None:
-    """Work, and hold on to nothing of the driver's: neither files nor the lock on its study."""
-    driver = multiprocessing.parent_process()
-    assert driver is not None
-    kept = {0, 1, 2, line.fileno(), driver.sentinel}
-    for number in {int(path.name) for path in Path("/proc/self/fd").iterdir()} - kept:
-        with suppress(OSError):  # the one that listed them is closed by now
-            os.close(number)
-    _work(line, train_segment)
-
-
-def _work(line: Connection, train: Train, given: Given | None = None) -> None:
-    """Train what comes down the line, until nobody is at its other end.
-
-    Args:
-        given: None: comes down the line first.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the driver decides
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_driver, daemon=True).start()
-    keep_freed_memory()
-    with suppress(EOFError, ConnectionError, interrupts.Interrupted):
-        interrupts.check()  # a signal that came before the two lines above was only noted
-        pictures, threads, device = given or line.recv()
-        torch.set_num_threads(threads)
-        pictures = pictures.to(device)
-        while True:
-            segment, checkpoint = line.recv()
-            try:
-                answer: Result | Exception = train(segment, pictures, checkpoint)
-            except Exception as error:
-                answer = error
-            line.send(answer)
-            del answer
-            give_back_memory()  # the next segment is of another network, of other sizes
-
-
-def _end_with_driver() -> None:
-    driver = multiprocessing.parent_process()
-    assert driver is not None
-    driver.join()
-    os._exit(1)
 
 
 def open_executor(

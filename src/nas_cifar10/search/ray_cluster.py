@@ -30,7 +30,8 @@ from nas_cifar10.errors import (
     StateError,
     StorageError,
 )
-from nas_cifar10.search.executors import CHECK_SECONDS, Result, Task, failed_workers
+from nas_cifar10.search.executors import CHECK_SECONDS, failed_workers
+from nas_cifar10.search.worker import Result, Task
 from nas_cifar10.segment import Pictures, Segment, train_segment
 from nas_cifar10.training.memory import give_back_memory, keep_freed_memory
 

@@ -8,6 +8,6 @@ import gc
 
 import torch._dynamo  # noqa: F401 # what every optimizer of torch imports when it is made
 
-import nas_cifar10.search.executors  # noqa: F401 # for its imports: torch above all
+import nas_cifar10.search.worker  # noqa: F401 # for its imports: torch above all
 
 gc.freeze()

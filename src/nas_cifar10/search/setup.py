@@ -24,9 +24,10 @@ from nas_cifar10.networks.cost import cost
 from nas_cifar10.place import Place
 from nas_cifar10.search import identity
 from nas_cifar10.search.budgets import costs_of, refusal
-from nas_cifar10.search.executors import OpenExecutor, Worker, fork_workers, open_executor
+from nas_cifar10.search.executors import OpenExecutor, open_executor
 from nas_cifar10.search.record import describe_run
 from nas_cifar10.search.sharing import num_threads, num_workers
+from nas_cifar10.search.worker import Worker, fork_workers
 from nas_cifar10.segment import search_pictures
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.cost import Cost
