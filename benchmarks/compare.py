@@ -1,4 +1,6 @@
-"""The whole search against the plain script: in turns, side by side, on the same pictures.
+"""The whole search against the plain script: in turns, side by side, on one data set.
+
+Each draws its own validation part of it and, with --limit, its own pictures.
 
     python benchmarks/compare.py --pairs 3 --out FILE              all of CIFAR-10 (JPEG)
     python benchmarks/compare.py --pairs 5 --limit 12000 --validation 4000 --out FILE

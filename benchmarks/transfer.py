@@ -5,13 +5,14 @@
 The source learns five classes of CIFAR-10, the target a few pictures of the other five. Each
 variant is retrained with the same seeds, that is from the same last layer over the same batches,
 and is measured on the same test pictures after every epoch; no epoch is chosen. What is in the
-folder already is not made again.
+folder already is not made again, and is refused where it was made with other settings.
 """
 
 import argparse
 import csv
 import json
 import statistics
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     source, target = given.folder / "source", given.folder / "target"
+    check_same(given)
     search(given, source, SOURCE, given.source_pictures, given.source_epochs)
     if not (source / "run/retrain/metrics.json").exists():
         nas("retrain", "--run", source / "run", "--set", "retrain.monitor=none")
@@ -66,6 +68,21 @@ def main() -> None:
             write_result(kept, retrained(given, target / "run", VARIANTS[name], source / "run"))
         print(f"{name:30} {in_words(json.loads(kept.read_text('utf-8')))}", flush=True)
     keep(given, source / "run")
+
+
+def settings(given: Any) -> dict[str, str]:
+    """Return what decides what is measured."""
+    left_out = {"out", "variants", "folder"}
+    return {key: str(value) for key, value in vars(given).items() if key not in left_out}
+
+
+def check_same(given: Any) -> None:
+    """Note the settings in the folder, and end where what is there was made with others."""
+    noted, asked = given.folder / "settings.json", settings(given)
+    if noted.exists() and json.loads(noted.read_text("utf-8")) != asked:
+        sys.exit(f"{given.folder}: was made with other settings; name another --folder")
+    given.folder.mkdir(parents=True, exist_ok=True)
+    noted.write_text(json.dumps(asked), encoding="utf-8")
 
 
 def search(given: Any, place: Path, classes: Iterable[str], pictures: int, epochs: int) -> None:
@@ -88,9 +105,9 @@ def search(given: Any, place: Path, classes: Iterable[str], pictures: int, epoch
 
 def retrained(given: Any, run: Path, overrides: Iterable[str], source: Path) -> dict[str, Any]:
     """Retrain with every seed; return the test accuracy of each after every epoch."""
-    settings = [f"retrain.seeds={given.seeds}", f"retrain.epochs={given.epochs}"]
-    settings += [override.format(source=source) for override in overrides]
-    nas("retrain", "--run", run, *(word for key in settings for word in ("--set", key)))
+    asked = [f"retrain.seeds={given.seeds}", f"retrain.epochs={given.epochs}"]
+    asked += [override.format(source=source) for override in overrides]
+    nas("retrain", "--run", run, *(word for key in asked for word in ("--set", key)))
     folders = [run / "retrain", *(run / "retrain" / f"seed-{n}" for n in range(1, given.seeds))]
     curves = []
     for folder in folders:
@@ -112,15 +129,13 @@ def in_words(found: dict[str, Any]) -> str:
 
 def keep(given: Any, source: Path) -> None:
     """Write what was measured so far."""
-    left_out = {"out", "variants", "folder"}
-    asked = {key: str(value) for key, value in vars(given).items() if key not in left_out}
     found = {}
     for name in VARIANTS:
         kept = given.folder / f"{name.replace(' ', '-').replace(',', '')}.json"
         if kept.exists():
             found[name] = json.loads(kept.read_text("utf-8"))
     reached = json.loads((source / "retrain/metrics.json").read_text("utf-8"))["test"]["accuracy"]
-    result = {"asked": asked, "source_test_accuracy": reached, "variants": found}
+    result = {"asked": settings(given), "source_test_accuracy": reached, "variants": found}
     write_result(given.out, describe_machine() | result)
 
 

@@ -9,7 +9,8 @@ python="${PYTHON:-python3}"
     echo "Python 3.11 or newer is needed; $python is $("$python" --version). Set PYTHON=..." >&2
     exit 1
 }
-wanted="$what $(cat pyproject.toml constraints.txt | cksum)"
+requirements="$(cat pyproject.toml constraints.txt | cksum)"
+wanted="$what $requirements"
 if [ ! -x .venv/bin/python ]; then
     "$python" -m venv .venv
 fi
@@ -17,6 +18,8 @@ if ! grep -qsxF "$wanted" .venv/installed; then
     echo "installing $what into .venv (some minutes the first time: torch is large)" >&2
     .venv/bin/python -m pip install --quiet --disable-pip-version-check \
         --constraint constraints.txt --editable "$what"
-    echo "$wanted" >> .venv/installed
+    # What stands there of other requirements is overwritten now.
+    { grep -sF "$requirements" .venv/installed || true; echo "$wanted"; } > .venv/installed.new
+    mv .venv/installed.new .venv/installed
 fi
 export PATH="$PWD/.venv/bin:$PATH"

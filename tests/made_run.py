@@ -51,6 +51,7 @@ class MadeRun:
     objective: str = "accuracy"
     monitor: str = "test"
     retrain_epochs: int = 30
+    retrained: int = 1
     num_samples: int = 25
     test: bool = True
     predicted: bool = False
@@ -249,7 +250,8 @@ class MadeRun:
 
     def metrics(self) -> dict[str, Any]:
         table = {"train": {"accuracy": 0.97, "loss": 0.1}, "epochs": self.retrain_epochs}
-        table |= {"parameters": 154_506, "macs": 19_400_000, "seconds": 184.0, "trial": 1}
+        table |= {"parameters": 154_506, "macs": 19_400_000, "seconds": 184.0}
+        table["trial"] = self.retrained
         part = "test" if self.test else "validation" if self.monitor == "validation" else None
         if part is None:
             return table

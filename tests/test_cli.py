@@ -229,6 +229,19 @@ def test_what_a_stopped_search_prints_is_what_goes_on(
     assert json.loads((folder / "outputs/tiny-run/search.json").read_text())["trials"]["complete"]
 
 
+def test_a_stop_while_the_report_is_drawn_says_what_draws_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise Interrupted(15)
+
+    monkeypatch.setattr(cli_train, "report", stop)
+    said = refused(143, "search", "--config", "tiny.yaml").splitlines()
+    assert said[-2].endswith("stopped; nothing is lost. Go on with:")
+    assert said[-1].split() == ["nas", "report", "--run", "outputs/tiny-run"]
+    assert nas(*said[-1].split()[1:]).exit_code == 0
+
+
 def test_resume_where_nothing_is_starts_afresh(folder: Path) -> None:
     assert nas("search", "--config", "tiny.yaml", "--resume").exit_code == 0
 

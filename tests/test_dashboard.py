@@ -10,12 +10,14 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from made_study import made_config, made_study, play
 from made_trained import refused
 from nas_cifar10 import environment
+from nas_cifar10.dashboard import reading_only
 from nas_cifar10.runs import RunFolder, write_json
 
 EXTRA = "the extra [dashboard] is not installed"
@@ -82,6 +84,32 @@ def test_the_page_and_the_study_are_there_and_nothing_can_be_changed(run: RunFol
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=10) == 0
     assert run.study.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("port", "host", "status"),
+    [
+        (80, "127.0.0.1", "200 OK"),
+        (80, "localhost", "200 OK"),
+        (80, "evil.example", "403 Forbidden"),
+        (8080, "localhost:8080", "200 OK"),
+        (8080, "localhost", "403 Forbidden"),
+    ],
+)
+def test_a_browser_leaves_out_the_port_of_the_web(port: int, host: str, status: str) -> None:
+    told: list[str] = []
+
+    def reads(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return []
+
+    answer = reading_only(reads, port)
+
+    def start(said: str, *_: Any) -> Any:
+        told.append(said)
+
+    answer({"HTTP_HOST": host, "REQUEST_METHOD": "GET"}, start)
+    assert told == [status]
 
 
 def test_it_listens_on_loopback_alone(run: RunFolder) -> None:

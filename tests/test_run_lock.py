@@ -29,6 +29,14 @@ def test_a_second_holder_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_lock_that_holds_anything_is_in_use(tmp_path: Path) -> None:
+    (tmp_path / ".lock").write_bytes(b"\xff" * 10_000)
+    with (tmp_path / ".lock").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(CannotCreateError, match=r"in use by \ufffd{1000}; wait for it"):
+            hold(tmp_path)
+
+
 def test_a_study_is_held_by_whichever_folder_uses_it(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     two.mkdir()

@@ -254,7 +254,7 @@ def validate(
         print(json.dumps(found, indent=2))
         return
     candidates = "endlessly many" if math.isinf(size) else f"{size:,.0f}"
-    print(f"{config}: valid; {candidates} candidates, {checked.search.trials:,} trials")
+    print(f"{harmless(config)}: valid; {candidates} candidates, {checked.search.trials:,} trials")
 
 
 @app.command()

@@ -72,14 +72,14 @@ def search(request: SearchRequest) -> None:
     if request.as_json:
         print(json.dumps(read_json(request.place.run.search), indent=2))
     else:
-        report(request.place, as_json=False)
+        _sum_up(request.place, as_json=False)
 
 
 def run(request: SearchRequest) -> None:
     """Search, retrain and report. The caller holds the run."""
     place, data = request.place, _search(request)
     _retrain(RetrainRequest("run", place, Asked(), request.resume, request.loudness), data)
-    report(place, as_json=request.as_json)
+    _sum_up(place, as_json=request.as_json)
 
 
 def rehearse(config: Config | None, device: str | None, loudness: int, *, as_json: bool) -> None:
@@ -108,7 +108,7 @@ def retrain(request: RetrainRequest, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(read_json(request.place.run.retrain.metrics), indent=2))
     else:
-        report(request.place, as_json=False)
+        _sum_up(request.place, as_json=False)
 
 
 def describe_data(config: Config, *, as_json: bool) -> None:
@@ -226,6 +226,11 @@ def _numbered(study: Study, number: int) -> Trial:
         there = f"trials 0 to {len(trials) - 1}" if trials else "no trial yet"
         raise ConfigError(f"--trial: the study has {there}, got {number}")
     return trials[number]
+
+
+def _sum_up(place: Place, *, as_json: bool) -> None:
+    with _resumable(shlex.join(["nas", "report", "--run", str(place.run.root)]), begun=True):
+        report(place, as_json=as_json)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 HOST = "127.0.0.1"
+_HTTP = 80  # the port that a browser leaves out
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -72,6 +73,7 @@ def open_server(database: Database, study_name: str | None, port: int) -> tuple[
 def reading_only(application: WSGIApplication, port: int) -> WSGIApplication:
     """Let through what reads, and what was addressed to this machine by its own name."""
     names = {f"{HOST}:{port}", f"localhost:{port}"}
+    names |= {HOST, "localhost"} if port == _HTTP else set()
 
     def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("HTTP_HOST") not in names:

@@ -97,8 +97,9 @@ def _open_lock(path: Path, what: Path, instead: str) -> io.FileIO:
                     time.sleep(_GLANCE_SECONDS / 10)
                     continue
                 file.seek(0)
+                holder = file.read(_MOST_BYTES).decode(errors="replace")
                 raise CannotCreateError(
-                    f"{what}: in use by {file.read().decode() or 'another process'}; "
+                    f"{what}: in use by {holder or 'another process'}; "
                     f"wait for it, or name {instead}"
                 ) from None
             except FileNotFoundError:  # its last holder removed the folder just now

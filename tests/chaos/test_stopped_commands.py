@@ -122,14 +122,14 @@ def test_stopped_at_a_random_instant_it_says_how_to_go_on(
     assert "Traceback" not in said
     last = re.search(
         r"^stopped(; nothing was begun; the same command starts again"
-        r"|; nothing is lost\. Go on with:\n  nas (?P<words>run .*))?\n\Z",
+        r"|; nothing is lost\. Go on with:\n  nas (?P<words>(run|report) .*))?\n\Z",
         said,
         re.M,
     )
     assert last is not None, said
     if last["words"] is not None:
         again: tuple[str, ...] = tuple(shlex.split(last["words"]))
-    else:  # while the report is drawn it prints the word alone
+    else:  # while its modules are loaded it prints the word alone
         again = RUN if "nothing was begun" in said else (*RUN, "--resume")
     code, said = went_on(tmp_path, again, afresh=number % 10 == 0)
     assert code == 0, said

@@ -285,7 +285,7 @@ def test_epochs_that_were_not_trained_are_explained(
 
 
 def test_refused_candidates_are_told_apart_from_trained_ones(make_run: Make) -> None:
-    text = page_of(make_run(states=("complete", "complete", "infeasible", "pruned")))
+    text = page_of(make_run(states=("complete", "complete", "infeasible", "pruned"), retrained=0))
     assert "tried 4 candidates and refused 1 of them for their cost; the best" in text
     assert "chose this network among 3 trained trials" in text
 
@@ -313,7 +313,7 @@ def test_twins_of_test_pictures_are_not_counted_twice(
 
 @pytest.mark.parametrize(("states", "said"), [(["complete"], False), (["complete"] * 2, True)])
 def test_only_what_was_chosen_is_flattered(make_run: Make, states: list[str], said: bool) -> None:
-    text = page_of(make_run(states=states))
+    text = page_of(make_run(states=states, retrained=0))
     assert ("it chose the network, so it flatters it" in text) == said
     assert ("chose this network among" in text) == said
 
@@ -341,7 +341,8 @@ def test_another_retrain_than_the_configs_is_repeated_by_a_command_of_its_own(
     run = make_run(predicted=True)
     write_asked(run.asked, asked, complete=True)
     said = html.unescape(page_of(run))
-    assert f"nas run --config {run.config} --run NEW_FOLDER" in said
+    first = "run" if told is None else "search"
+    assert f"nas {first} --config {run.config} --run NEW_FOLDER --device cpu" in said
     assert ("nas retrain --run NEW_FOLDER" in said) == (told is not None)
     assert told is None or f"NEW_FOLDER {told}" in said
 

@@ -7,11 +7,14 @@ import matplotlib
 from matplotlib.text import Text
 
 from nas_cifar10.networks.cost import cost
+from nas_cifar10.report import caveats
 from nas_cifar10.report.charts_search import slices
 from nas_cifar10.report.drawing import drawing
 from nas_cifar10.report.figures import FIGURES, draw
+from nas_cifar10.report.figures_front import named
 from nas_cifar10.report.gather import gather
-from nas_cifar10.report.headline import sentence
+from nas_cifar10.report.headline import numbers, sentence
+from nas_cifar10.report.parts import Trial
 from nas_cifar10.report.summary import summary
 from nas_cifar10.report.write import report
 from nas_cifar10.runs import RunFolder, read_csv, read_json, write_json
@@ -115,3 +118,39 @@ def test_another_trial_than_the_best_is_described_by_its_words(
     assert said.endswith(f"(trial {other['trial']})")
     assert "dropout 0." in said
     assert ("head max" in said) == (other["head"] == "max")
+
+
+def test_the_page_of_another_trial_than_the_best_does_not_mix_the_two(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    run = make_run(space=SPACE)
+    best = read_json(run.search)["best"]["trial"]
+    write_json(run.retrain.metrics, read_json(run.retrain.metrics) | {"trial": best})
+    notes, told = said(run)
+    assert notes["validation accuracy"] == "it chose the network, so it flatters it"
+    assert any(text.startswith("Validation accuracy chose this network among") for text in told)
+    another = best + 1
+    write_json(run.retrain.metrics, read_json(run.retrain.metrics) | {"trial": another})
+    notes, told = said(run)
+    assert notes["validation accuracy"] == f"of trial {best}; retrained was trial {another}"
+    chosen = f"Validation accuracy chose trial {best}, which is not the one retrained, among"
+    assert any(text.startswith(chosen) for text in told)
+
+
+def said(run: RunFolder) -> tuple[dict[str, str], list[str]]:
+    """Return the notes of the page's numbers, and its caveats."""
+    facts = gather(run)
+    return {number.name: number.note for number in numbers(facts)}, caveats.of(facts)
+
+
+def test_the_most_accurate_of_a_front_is_named_first() -> None:
+    """With two costs it is not the dearest in the first of them."""
+    rows = ((0, 0.5, 100), (1, 0.9, 200), (2, 0.7, 300))
+    front = [
+        Trial(number, "complete", "", "random", reached, reached, 1, 10, macs, {}, pareto=True)
+        for number, reached, macs in rows
+    ]
+    apart = {trial.number: (3.0 * trial.number, 1.0) for trial in front}
+    assert [trial.number for trial, _ in named(front, apart)] == [1, 0, 2]
+    crowded = dict.fromkeys(apart, (2.0, 1.0))
+    assert [trial.number for trial, _ in named(front, crowded)] == [1]

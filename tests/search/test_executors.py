@@ -295,6 +295,14 @@ if __name__ == "__main__":
 """
 
 
+def test_a_worker_may_die_of_a_signal_without_a_name(caplog: pytest.LogCaptureFixture) -> None:
+    with LocalProcesses(pictures(), 1, CPU, workers=2, max_losses=1) as executor:
+        executor.submit(slow(0), None)
+        os.kill(busy(executor)[0], signal.SIGRTMIN + 6)
+        assert executor.result() == (0, Failed("its worker died 1 times"))
+    assert f"a worker died (signal {signal.SIGRTMIN + 6}) while it trained trial 0" in caplog.text
+
+
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="asks Linux which processes run")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_workers_end_with_their_driver(tmp_path: Path, how: signal.Signals) -> None:

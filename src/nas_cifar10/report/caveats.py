@@ -30,8 +30,11 @@ def _of_the_search(facts: Facts) -> list[str]:
     if facts.is_blind:
         told.append(f"No trial was proposed by a model: this was {_plain_search(facts)}.")
     if facts.has_chosen:
+        which = "this network"
+        if best is not None and facts.other_retrained is not None:
+            which = f"trial {best.trial}, which is not the one retrained,"
         told.append(
-            f"Validation {facts.objective} chose this network among "
+            f"Validation {facts.objective} chose {which} among "
             f"{counted(counts.complete + counts.pruned, 'trained trial')}, so validation flatters "
             "it; test does not."
         )
@@ -79,7 +82,8 @@ def _of_the_measurement(facts: Facts) -> list[str]:
         f"these {metrics.part} pictures, which nothing here can check."
     ]
     if metrics.part == "validation":
-        said = "It was measured on the validation pictures, by which it was chosen."
+        by = "it was chosen" if facts.other_retrained is None else "another was chosen"
+        said = f"It was measured on the validation pictures, by which {by}."
         return [said, *(apart if started else [])]
     told = [_of_the_seeds(facts.seeds)]
     if facts.history is not None and facts.history.monitor == "test":

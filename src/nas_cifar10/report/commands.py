@@ -31,11 +31,18 @@ def report(facts: Facts) -> str:
 
 
 def again(facts: Facts) -> list[str]:
-    """Return what makes the whole run once more in another folder."""
-    config = shlex.quote(str(facts.folder / "config.yaml"))
-    asked = facts.asked or Asked()
-    other = [command(["retrain", "--run", "NEW_FOLDER"], asked)] if asked.words else []
-    return [f"nas run --config {config} --run NEW_FOLDER", *other]
+    """Return what makes the whole run once more in another folder.
+
+    Where the retrain was another than the config's, that is a command of its own: `nas run` would
+    do the config's first, and might measure on test what was to stay unread.
+    """
+    asked, config = facts.asked or Asked(), str(facts.folder / "config.yaml")
+    device = facts.environment.device if facts.environment else None
+    words = ["--config", config, "--run", "NEW_FOLDER", *(["--device", device] if device else [])]
+    if not asked.words:
+        return [shlex.join(["nas", "run", *words])]
+    retrain = command(["retrain", "--run", "NEW_FOLDER"], asked)
+    return [shlex.join(["nas", "search", *words]), retrain]
 
 
 def _place(facts: Facts) -> str:

@@ -86,6 +86,14 @@ class Facts:
         return self.metrics is not None and (self.asked is None or self.asked.complete)
 
     @property
+    def other_retrained(self) -> int | None:
+        """Which trial was retrained, where that is not the best."""
+        best = self.search.best if self.search else None
+        if self.metrics is None or best is None or self.metrics.trial == best.trial:
+            return None
+        return self.metrics.trial
+
+    @property
     def objective(self) -> str:
         """What the search maximises, in words."""
         f1 = self.config is not None and self.config.search.score == "macro_f1"

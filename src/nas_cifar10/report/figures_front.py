@@ -170,7 +170,9 @@ def named(
     """
     found: list[tuple[Trial, str]] = []
     taken = [(x - _DOT, x + _DOT, y - _DOT, y + _DOT) for x, y in places.values()]
-    for trial in [*front[-1:], *(front[:1] if len(front) > 1 else ()), *reversed(front[1:-1])]:
+    best_first = sorted(front, key=lambda trial: trial.objective or 0.0, reverse=True)
+    ordered = [*best_first[:1], *front[:1], *best_first]
+    for trial in {trial.number: trial for trial in ordered}.values():
         x, y = places[trial.number]
         width = len(name_of(trial)) * _LETTER
         side = "left" if x < width else "right"

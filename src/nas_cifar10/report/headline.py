@@ -124,6 +124,8 @@ def _validation(facts: Facts, best: Found) -> Number:
     note = "it chose the network, so it flatters it" if facts.has_chosen else ""
     if facts.has_chosen and facts.objective != "accuracy":
         note = f"validation {facts.objective} chose the network, so this flatters it too"
+    if facts.other_retrained is not None:
+        note = f"of trial {best.trial}; retrained was trial {facts.other_retrained}"
     return Number("validation accuracy", value, fact, note)
 
 

@@ -105,7 +105,7 @@ def _timed(step: Callable[[str], None], precision: str, device: torch.device) ->
 def _span(epochs: float, seconds: list[float]) -> str:
     """Say how long so many epochs take, by the seconds of the extremes that are not refused."""
     if not seconds:
-        return "nothing, every candidate is refused"
+        return "unknown: the smallest and the largest are refused"
     low, high = (_spent(epochs * value) for value in (min(seconds), max(seconds)))
     return f"between {low} and {high}" if len(seconds) > 1 else f"from {low} on"
 

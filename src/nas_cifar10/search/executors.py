@@ -245,7 +245,8 @@ def failed_workers(times: int) -> Failed:
 def _cause(exit_code: int | None) -> str:
     if exit_code is None or exit_code >= 0:
         return f"exit code {exit_code}"
-    return signal.Signals(-exit_code).name
+    known = {each.value: each.name for each in signal.Signals}
+    return known.get(-exit_code, f"signal {-exit_code}")
 
 
 def open_executor(
