@@ -115,7 +115,7 @@ def test_the_other_numbers_are_those_of_the_files(run: RunFolder) -> None:
         f"`{data['fingerprint']}`",
         f"trial {metrics['trial']} of a search of {config.search.trials}",
         f"{data['totals']['all']:,} pictures: {data['totals']['train']:,} to learn from",
-        "looked at after each epoch, for a curve that chose nothing",
+        "The pictures were looked at after each epoch too, for a curve that chose nothing",
     ):
         assert said in text
 

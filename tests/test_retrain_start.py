@@ -82,7 +82,7 @@ def test_model_card_and_page_say_where_it_began(source: RunFolder, tmp_path: Pat
     assert "Trained from the weights of another model" in card
     assert "source &amp; &lt;co&gt;" in card
     assert "the stem and 1 of the blocks stayed as they were, on train + validation" in card
-    apart = "They must not be among the pictures that the model it began with learnt from"
+    apart = "The pictures must not be among those that the model it began with learnt from"
     assert apart in card
     page = run.page.read_text(encoding="utf-8")
     assert "It began with the weights of another run" in page

@@ -245,10 +245,10 @@ def _evaluation(
 def _reservations(origin: Values, part: str, settings: RetrainConfig) -> Iterator[str]:
     """Yield what else to know of the numbers, a paragraph each."""
     if part == "test" and settings.monitor == "test":
-        yield "They were also looked at after each epoch, for a curve that chose nothing.\n"
+        yield "The pictures were looked at after each epoch too, for a curve that chose nothing.\n"
     if "start" in origin:
         yield (
-            "They must not be among the pictures that the model it began with learnt from, which "
+            "The pictures must not be among those that the model it began with learnt from, which "
             "was not checked.\n"
         )
     if settings.seeds > 1:

@@ -25,9 +25,7 @@ from nas_cifar10.report.ink import (
     plain,
     thin,
 )
-from nas_cifar10.report.parts import (
-    Samples,
-)
+from nas_cifar10.report.parts import Samples
 
 _PART_COLORS = dict(zip(PARTS, (MUTED, BLUE, ORANGE, GREEN), strict=True))
 _MOST_NUMBERED = 40  # classes; more bars than that have no room for a number each
