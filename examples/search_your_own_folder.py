@@ -40,9 +40,10 @@ def search(pictures: Path, out: Path, *overrides: str) -> None:
         ready = start(config, place, "auto", overwrite=False)
         with ready.executor as executor:
             for trial in run_search(ready.study, run, executor):
-                if trial.epochs and trial.state != "running":
-                    accuracy = trial.epochs[-1].measured.accuracy
-                    print(f"{trial.number}: {accuracy:.3f}  {trial.candidate.architecture}")
+                if trial.state != "running":
+                    reached = f"{trial.epochs[-1].measured.accuracy:.3f}" if trial.epochs else ""
+                    told = reached or f"{trial.state}, {trial.reason}"
+                    print(f"{trial.number}: {told}  {trial.candidate.architecture}")
     print(f"nas retrain --run {out}")
 
 

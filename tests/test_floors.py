@@ -205,10 +205,14 @@ def writes(tree: ast.AST) -> Iterator[str]:
             continue
         name = ast.unparse(node.func)
         last = name.rpartition(".")[2]
-        modes = [str(a.value) for a in node.args if isinstance(a, ast.Constant)]
+        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        modes = [str(a.value) for a in given if isinstance(a, ast.Constant)]
         opens = name in OPENERS or (last == "open" and "." in name)
         if (
-            (opens and any(set(mode) <= set("rwaxbt+") - set("r") and mode for mode in modes))
+            (
+                opens
+                and any(set(mode) <= set("rwaxbt+") and set(mode) & set("wax+") for mode in modes)
+            )
             or ("." in name and last in BY_NAME)
             or name in COPIES
             or (name in TO_MEMORY_TOO and ast.unparse(node.args[TO_MEMORY_TOO[name]]) != "content")
@@ -218,6 +222,7 @@ def writes(tree: ast.AST) -> Iterator[str]:
 
 def test_files_are_written_in_one_way_only() -> None:
     seen = "open('a', 'w')\nPath('b').write_text('')\ntorch.save(x, path)\nPath('c').open('ab')"
-    assert len(list(writes(ast.parse(f"{seen}\ntorch.save(x, content)\nopen('d', 'rb')")))) == 4
+    seen += "\nopen('e', mode='w')\nPath('f').open('r+b')"
+    assert len(list(writes(ast.parse(f"{seen}\ntorch.save(x, content)\nopen('d', 'rb')")))) == 6
     found = {name for name, path in WRITTEN.items() for _ in writes(TREES[path])}
     assert found == {"run_lock", "runs"}

@@ -345,3 +345,20 @@ def test_more_epochs_than_there_are_is_bad_data(path: Path) -> None:
     study.set_epochs(trial, made_epochs(trial.candidate, 4))
     with pytest.raises(BadDataError, match="trial 0 has more than 3 epochs"):
         study.trials()
+
+
+def test_what_a_trial_must_not_be_is_told(path: Path) -> None:
+    study = made_study(path, made_config())
+    play(study, 2)
+    first, second = study.trials()
+    unmeasured = tuple(replace(epoch, held_out=None) for epoch in second.epochs)
+    for wrong, told in (
+        (replace(second, repeats=1), "trial 1 repeats a later one"),
+        (replace(second, epochs=unmeasured), "trial 1 has an epoch that was not measured"),
+        (replace(second, epochs=()), "trial 1 is complete without an epoch"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            wrong.check([first], 3)
+    with pytest.raises(ValueError, match="trial 1 has no latency, which is a goal"):
+        second.check([first], 3, ["latency_ms"])
+    second.check([first], 3, ["macs"])

@@ -113,9 +113,13 @@ def test_a_search_survives_views_written_while_it_runs(
 ) -> None:
     monkeypatch.setattr(driver, "_VIEWS_EVERY_SECONDS", 0)
     study, place = fresh(tmp_path, search_config("search.trials=2"))
+    clocks = []
     for trial in driver.run_search(study, place.run, executor()):
         if place.run.search.exists() and trial.state == "running":
             found = json.loads(place.run.search.read_text())
             assert found["trials"]["requested"] == 2
             assert found["stopped"] is None
+            clocks.append(study.clock.seconds)
+    assert clocks, "nothing was written before its end"
+    assert min(clocks) > 0, "after a SIGKILL it would not be known how long it took"
     assert len(timeless(place.run.trials)) == 2

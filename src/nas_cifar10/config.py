@@ -225,7 +225,9 @@ class TrainingConfig(Section):
         "auto", description="number format; auto: bf16 where it is native and measured 1.3x faster"
     )
     threads: AutoOrThreads = Field(
-        "auto", description="CPU threads a worker; auto: cores // workers"
+        "auto",
+        description="CPU threads a worker; auto: cores // workers (on a Ray cluster, of the "
+        "workers that this machine would have)",
     )
 
 

@@ -88,6 +88,7 @@ def driven_through(
     try:
         while not (tmp_path / "run" / "trials").exists():
             time.sleep(0.05)
+            assert os.waitpid(pid, os.WNOHANG) == (0, 0), "ended before it trained"
         for number in range(times):
             time.sleep(0.4)
             assert os.waitpid(pid, os.WNOHANG) == (0, 0), f"ended before strike {number}"

@@ -154,7 +154,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     process = started(tmp_path, (*RUN, "--set", "training.epochs=500"))
     assert process.stderr is not None
     while "epoch 1/500" not in process.stderr.readline():
-        pass
+        assert process.poll() is None, "it ended before it trained"
     process.send_signal(signal.SIGTERM)
     time.sleep(0.1)
     begun = time.monotonic()

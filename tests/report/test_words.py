@@ -59,7 +59,8 @@ def test_a_run_with_words_gets_every_figure(make_run: Callable[..., RunFolder]) 
 def test_a_page_shows_words_where_values_stand(make_run: Callable[..., RunFolder]) -> None:
     run = make_run(space=SPACE)
     report(run)
-    assert "batch" in run.page.read_text(encoding="utf-8")
+    board = run.page.read_text(encoding="utf-8").partition('id="board"')[2].partition("</table>")
+    assert "norm batch" in board[0]
     charts = {chart.name: chart for chart in slices(gather(run))}
     head = charts["slice-head"]
     assert head.layout["xaxis"]["categoryarray"] == ["flatten", "max"]

@@ -211,6 +211,23 @@ def test_events_are_asks_epochs_and_ends(tmp_path: Path) -> None:
     assert len(set(events)) == len(events)
 
 
+def test_the_trial_with_the_most_work_left_goes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[tuple[int, int]] = []
+
+    def noted(segment: Segment, data: Pictures, checkpoint: bytes | None) -> Trained | Failed:
+        order.append((segment.trial, segment.stop))
+        return train_segment(segment, data, checkpoint)
+
+    monkeypatch.setattr(executors, "train_segment", noted)
+    whole = ("search.schedule.name=none", "training.epochs=2")
+    study, _ = finished(tmp_path, *whole, "search.trials=4", "search.cohort=4")
+    macs = [trial.macs for trial in study.trials()]
+    assert order == sorted(order, key=lambda turn: (-macs[turn[0]] * (3 - turn[1]), turn[0]))
+    assert order != sorted(order), "or else numbers would explain it"
+
+
 def test_a_candidate_is_not_trained_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = []
 

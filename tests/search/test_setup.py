@@ -18,7 +18,14 @@ from nas_cifar10 import config_file
 from nas_cifar10.config import Config
 from nas_cifar10.data.split import divide
 from nas_cifar10.database import Database
-from nas_cifar10.errors import BadDataError, CannotCreateError, ConfigError, NasError, StateError
+from nas_cifar10.errors import (
+    BadDataError,
+    CannotCreateError,
+    ConfigError,
+    MissingInputError,
+    NasError,
+    StateError,
+)
 from nas_cifar10.place import Place
 from nas_cifar10.runs import read_json, write_json
 from nas_cifar10.search import record, setup, sharing
@@ -344,6 +351,13 @@ def test_a_dry_run_times_no_more_pictures_and_workers_than_there_are(
     rows = dict(dry_run(config, "cpu"))
     assert asked == [108, 108]
     assert rows["search"] == "between 2.1 h and 2.1 h if nothing is pruned (25 epochs)"
+
+
+def test_a_dry_run_fetches_nothing(tmp_path: Path) -> None:
+    config = search_config(f"data={{source: cifar10, root: {tmp_path}}}")
+    with pytest.raises(MissingInputError, match=f"{tmp_path}: CIFAR-10 is not there yet"):
+        dry_run(config, "cpu")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_dry_run_trains_nothing_that_would_be_refused() -> None:
