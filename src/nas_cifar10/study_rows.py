@@ -171,7 +171,7 @@ class Trial:
         """Check what whoever reads a study relies on.
 
         Args:
-            before: The trials of smaller numbers.
+            before: At least the trials of smaller numbers.
             epochs: At most so many.
 
         Raises:

@@ -163,4 +163,6 @@ def latency_ms(table: Mapping[str, float], architecture: Architecture, shape: Sh
     try:
         return sum(table[str(part)] for part in parts(architecture, shape))
     except KeyError as error:
-        raise BadDataError(f"the study's table of latencies lacks {error}: damaged") from None
+        raise BadDataError(
+            f"the study's table of latencies lacks {error}: damaged; search anew with --overwrite"
+        ) from None

@@ -76,20 +76,20 @@ def _of_the_measurement(facts: Facts) -> list[str]:
         return ["The network was not retrained: there is no test accuracy yet."]
     if metrics.scores is None:
         return ["The test set was left unread: nothing says how well it does on new pictures."]
-    started = facts.model is not None and "start" in facts.model.provenance
-    apart = [
-        "It began with the weights of another run: what that one learnt from must not be among "
-        f"these {metrics.part} pictures, which nothing here can check."
-    ]
+    apart = []
+    if facts.model is not None and "start" in facts.model.provenance:
+        apart.append(
+            "It began with the weights of another run: what that one learnt from must not be among "
+            f"these {metrics.part} pictures, which nothing here can check."
+        )
     if metrics.part == "validation":
         by = "it was chosen" if facts.other_retrained is None else "another was chosen"
         said = f"It was measured on the validation pictures, by which {by}."
-        return [said, *(apart if started else [])]
+        return [said, *apart]
     told = [_of_the_seeds(facts.seeds)]
     if facts.history is not None and facts.history.monitor == "test":
         told.append("The test curve was drawn for the eye: no epoch was chosen by it.")
-    if started:
-        told += apart
+    told += apart
     if facts.top is not None:
         told.append(
             f"{counted(len(facts.top.trials), 'trial')} were retrained: the model is the one that "
