@@ -298,6 +298,41 @@ def test_what_is_found_before_a_search_can_be_had_as_json(folder: Path) -> None:
     rows = json.loads(nas("search", "--config", "tiny.yaml", "--dry-run", "--json").stdout)
     assert {"space", "pictures", "smallest", "largest", "search", "retrain"} <= rows.keys()
     assert json.loads(nas("validate", "tiny.yaml", "--json").stdout)["trials"] == 4
+    found = json.loads(nas("data", "--config", "tiny.yaml", "--json").stdout)
+    assert nas("search", "--config", "tiny.yaml", "--json").exit_code == 0
+    assert found == json.loads((folder / "outputs/tiny-run/data.json").read_text())
+
+
+def test_report_as_json_holds_what_the_files_hold(folder: Path) -> None:
+    run = folder / "outputs/tiny-run"
+    assert nas("search", "--config", "tiny.yaml", "--json").exit_code == 0
+    found = json.loads(nas("report", "--json").stdout)
+    assert found == {"search": json.loads((run / "search.json").read_text())}
+    assert nas("retrain", "--json").exit_code == 0
+    found = json.loads(nas("report", "--json").stdout)
+    assert found["metrics"] == json.loads((run / "retrain/metrics.json").read_text())
+
+
+def test_quiet_is_quiet_and_the_log_is_whole(folder: Path) -> None:
+    told = nas("search", "--config", "tiny.yaml", "--run", "told", "--json").stderr.splitlines()
+    quiet = nas("search", "--config", "tiny.yaml", "--run", "quiet", "--json", "-q")
+    assert [line for line in quiet.stderr.splitlines() if not line.startswith("note: ")] == []
+    assert json.loads(quiet.stdout)["trials"]["requested"] == 4
+    ends = ["  ".join(line.split("  ")[:2]) for line in told if ": epoch" not in line]
+    log = (folder / "quiet/run.log").read_text()
+    assert sum(end.startswith("trial ") and "random" not in end for end in ends) == 4
+    assert all(end in log for end in ends if end.startswith("trial "))
+
+
+def test_the_device_asked_for_is_the_one_that_is_kept(folder: Path) -> None:
+    assert nas("search", "--config", "tiny.yaml", "--device", "cpu", "--json").exit_code == 0
+    run = folder / "outputs/tiny-run"
+    assert json.loads((run / "environment.json").read_text())["device"] == "cpu"
+    kept = sorted(run.rglob("*"))
+    said = refused(2, "search", "--config", "tiny.yaml", "--run", "other", "--device", "tpu")
+    assert "--device: must be auto, cpu, cuda or mps, got 'tpu'" in said
+    assert not (folder / "other").exists()
+    assert sorted(run.rglob("*")) == kept
 
 
 def test_data_describes_the_pictures(folder: Path) -> None:

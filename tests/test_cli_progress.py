@@ -70,14 +70,3 @@ def test_a_retrain_of_several_seeds_says_which_and_counts_all_that_is_left(
     heads = ["seed 1/2, epoch 1/2", "seed 1/2, epoch 2/2", "seed 2/2, epoch 1/2"]
     assert [line.partition(":")[0] for line in told] == [*heads, "seed 2/2, epoch 2/2"]
     assert ["left" in line for line in told] == [True, True, True, False]
-
-
-def test_no_color_is_obeyed(command: list[str]) -> None:
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "NO_COLOR": "1"}
-    words = [*command, "--set", "training.epochs=2"]
-    search = subprocess.Popen(words, stdout=theirs, stderr=theirs, env=environment)
-    os.close(theirs)
-    seen = read_until(ours, None, seconds=120)
-    assert search.wait(timeout=60) == 0
-    assert not any(b"\x1b[%dm" % code in seen for code in range(30, 48))

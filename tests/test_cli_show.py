@@ -18,6 +18,8 @@ from made_tiny import tiny_yaml
 from nas_cifar10.cli import app
 from nas_cifar10.run_lock import locked
 from nas_cifar10.runs import RunFolder, read_csv
+from nas_cifar10.search import executors
+from nas_cifar10.segment import Failed
 
 TINY = tiny_yaml()
 
@@ -69,17 +71,37 @@ def test_it_writes_nothing(run: RunFolder) -> None:
     assert {path: path.stat().st_mtime_ns for path in run.root.rglob("*")} == before
 
 
-def test_on_a_narrow_terminal_only_the_network_is_cut(run: RunFolder) -> None:
+def on_terminal(run: RunFolder, **environment: str) -> str:
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "COLUMNS": "60", "NO_COLOR": "1"}
     words = [str(Path(sys.executable).parent / "nas"), "show", "--run", str(run.root)]
-    with subprocess.Popen(words, stdout=theirs, stderr=theirs, env=environment):
+    around = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    with subprocess.Popen(words, stdout=theirs, stderr=theirs, env=around | environment) as shown:
         os.close(theirs)
-        seen = re.sub(r"\x1b\[[\d;]*m", "", read_until(ours, None, seconds=60).decode())
+        seen = read_until(ours, None, seconds=60).decode()
+    assert shown.returncode == 0, seen
+    return seen
+
+
+def test_on_a_narrow_terminal_only_the_network_is_cut(run: RunFolder) -> None:
+    seen = re.sub(r"\x1b\[[\d;]*m", "", on_terminal(run, COLUMNS="60", NO_COLOR="1"))
     rows = [line.rstrip() for line in seen.splitlines() if line.strip()][-5:]
     assert rows[0].split() == ["trial", "accuracy", "epochs", "parameters", "state", "network"]
     assert {row.split()[0] for row in rows[1:]} == {"0", "1", "2", "3"}
     assert all(len(row) <= 60 for row in rows)
+
+
+def test_no_color_is_obeyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = Failed("diverged: not a finite number in epoch 1")
+    monkeypatch.setattr(executors, "train_segment", lambda *words: failed)
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    run = RunFolder(tmp_path / "run")
+    words = ["search", "--config", str(tmp_path / "tiny.yaml"), "--run", str(run.root)]
+    assert CliRunner().invoke(app, words).exit_code == 3
+    coloured = re.compile(r"\x1b\[(\d+;)*(3[0-8]|4[0-8]|9\d|10\d)[;m]")
+    assert "\x1b[31mfailed" in on_terminal(run, TERM="xterm-256color")
+    plain = on_terminal(run, TERM="xterm-256color", NO_COLOR="1")
+    assert "failed" in plain
+    assert not coloured.search(plain)
 
 
 def test_on_a_terminal_it_follows_a_search_to_its_end(run: RunFolder) -> None:
