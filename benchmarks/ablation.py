@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 
 from measuring import describe_machine, mean_and_error, nas, write_result
-from nas_cifar10.config import Config
+from nas_cifar10.config.schema import Config
 from nas_cifar10.training.precision import num_cores
 
 IN_NETWORK = {"stem", "head", "initialisation"}

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from measuring import describe_machine, write_result
-from nas_cifar10 import config_file
-from nas_cifar10.config import Config
+from nas_cifar10.config.load import load_config
+from nas_cifar10.config.schema import Config
 from nas_cifar10.data.dataset import read
 from nas_cifar10.data.describe import describe
 from nas_cifar10.networks.cost import cost
@@ -48,7 +48,7 @@ def main() -> None:
         f"data.validation_images={given.validation}",
         f"seed={given.seed}",
     ]
-    config = config_file.load(Path("configs/default.yaml"), overrides)
+    config = load_config(Path("configs/default.yaml"), overrides)
     candidates = draw(config, given.networks)
     started = time.monotonic()
     rows = train(config, candidates, given.workers)

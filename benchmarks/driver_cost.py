@@ -22,18 +22,19 @@ import optuna
 import torch
 
 from measuring import core_waits, describe_machine, write_result
-from nas_cifar10 import config_file, views
-from nas_cifar10.config import Config
-from nas_cifar10.database import Database
+from nas_cifar10 import views
+from nas_cifar10.config.load import load_config
+from nas_cifar10.config.schema import Config
 from nas_cifar10.epochs import Epoch, Scores
 from nas_cifar10.networks.build import build
-from nas_cifar10.runs import RunFolder
+from nas_cifar10.runs.database import Database
+from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.search import driver
 from nas_cifar10.segment import Segment, Trained, identity, merged
 from nas_cifar10.space.candidate import Candidate
-from nas_cifar10.study import Study, distributions
-from nas_cifar10.study_open import create_study, open_study
-from nas_cifar10.study_rows import Facts
+from nas_cifar10.study.rows import Facts
+from nas_cifar10.study.storage import create_study, open_study
+from nas_cifar10.study.study import Study, distributions
 from nas_cifar10.training.checkpoint import packed
 from nas_cifar10.training.optim import make_optimizer
 
@@ -127,7 +128,7 @@ def measure(size: int, more: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, timed_parts() as seconds:
         run = RunFolder(Path(folder))
         overrides = ["name=cost", f"search.trials={size + more}"]
-        config = config_file.load(Path("configs/default.yaml"), overrides)
+        config = load_config(Path("configs/default.yaml"), overrides)
         study = filled(run, config, size)
         started = now()
         executor = AtOnce()

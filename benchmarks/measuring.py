@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nas_cifar10 import environment
+from nas_cifar10.runs import environment
 from nas_cifar10.training.precision import num_cores, processor
 
 NAS = str(Path(sys.executable).parent / "nas")

@@ -36,17 +36,17 @@ from unittest.mock import patch
 
 from driver_cost import made_epochs
 from measuring import core_waits, describe_machine, spread, write_result
-from nas_cifar10 import config_file
-from nas_cifar10.config import Config
-from nas_cifar10.database import Database
+from nas_cifar10.config.load import load_config
+from nas_cifar10.config.schema import Config
 from nas_cifar10.networks.cost import cost
-from nas_cifar10.runs import RunFolder
+from nas_cifar10.runs.database import Database
+from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.segment import Segment, Trained
 from nas_cifar10.space.candidate import Architecture
-from nas_cifar10.study import Study
-from nas_cifar10.study_open import create_study
-from nas_cifar10.study_rows import Facts, Trial
+from nas_cifar10.study.rows import Facts, Trial
+from nas_cifar10.study.storage import create_study
+from nas_cifar10.study.study import Study
 
 CURVES = Path("benchmarks/results/curves.csv")
 SHAPE, CLASSES = (3, 32, 32), 10
@@ -274,7 +274,7 @@ def searched(workers: int, given: argparse.Namespace) -> Config:
         "search.schedule.name=none",
         f"training.epochs={given.epochs}",
     ]
-    return config_file.load(Path("configs/default.yaml"), overrides)
+    return load_config(Path("configs/default.yaml"), overrides)
 
 
 def main() -> None:

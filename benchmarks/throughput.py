@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 
 import plain_script
 from measuring import describe_machine, spread, write_result
-from nas_cifar10 import config_file
+from nas_cifar10.config.load import load_config
 from nas_cifar10.data.dataset import read
 from nas_cifar10.data.loader import Part, shuffled_batches
 from nas_cifar10.networks.build import build, initialise
@@ -108,7 +108,7 @@ def main() -> None:
 def ours_pictures(root: str, number: int) -> Pictures:
     """Return so many training pictures of all classes, and nothing to measure on."""
     overrides = ["data.source=image_folder", f"data.root={root}"]
-    data = read(config_file.load(Path("configs/default.yaml"), overrides).data, seed=0)
+    data = read(load_config(Path("configs/default.yaml"), overrides).data, seed=0)
     rows = data.split.train[torch.linspace(0, len(data.split.train) - 1, number).long()]
     return Pictures(data.images, data.labels, rows, None, 10)
 
@@ -167,7 +167,7 @@ def our_rate(pictures: Pictures, precision: str) -> float:
 
 def workers_rate(pictures: Pictures, precision: str, workers: int) -> float:
     """Return pictures a second in sum of several workers with one thread each."""
-    training = config_file.load(Path("configs/default.yaml"), ()).training
+    training = load_config(Path("configs/default.yaml"), ()).training
     candidate = Candidate(NETWORK, (("learning_rate", RATE),))
     with LocalProcesses(pictures, 1, CPU, workers) as executor:
         for epochs in (1, 3):  # the first epoch gets everybody ready

@@ -7,7 +7,7 @@ Shows a space, its candidates and their exact cost, in a millisecond each:
 
 import sys
 
-from nas_cifar10.config import SpaceConfig
+from nas_cifar10.config.schema import SpaceConfig
 from nas_cifar10.networks.cost import cost
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.cost import Cost

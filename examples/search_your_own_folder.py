@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from nas_cifar10 import config_file
-from nas_cifar10.database import Database
-from nas_cifar10.place import Place
-from nas_cifar10.run_lock import locked
-from nas_cifar10.runs import RunFolder
+from nas_cifar10.config.load import config_from_plain
+from nas_cifar10.runs.database import Database
+from nas_cifar10.runs.folder import RunFolder
+from nas_cifar10.runs.lock import locked
+from nas_cifar10.runs.place import Place
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.search.setup import start
 
@@ -33,7 +33,7 @@ def search(pictures: Path, out: Path, *overrides: str) -> None:
         },
         "search": {"trials": 8, "cohort": 4},
     }
-    config = config_file.from_plain(plain, overrides)  # the same check as of a YAML file
+    config = config_from_plain(plain, overrides)  # the same check as of a YAML file
     run = RunFolder(out)
     place = Place(run, Database(path=run.study), config.name)
     with locked(run, run.study):

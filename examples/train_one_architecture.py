@@ -7,7 +7,7 @@ Shows a candidate as a value, and that training goes on from the bytes it return
 
 import sys
 
-from nas_cifar10.config import DataConfig, TrainingConfig
+from nas_cifar10.config.schema import DataConfig, TrainingConfig
 from nas_cifar10.data.dataset import read
 from nas_cifar10.data.describe import fingerprint
 from nas_cifar10.segment import SEARCH, Failed, Segment, search_pictures, train_segment

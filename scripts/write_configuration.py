@@ -8,12 +8,12 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from nas_cifar10.config import Config
-from nas_cifar10.config_errors import show
-from nas_cifar10.config_rules import RULES
-from nas_cifar10.dimensions import Range
+from nas_cifar10.config.dimensions import Range
+from nas_cifar10.config.messages import show
+from nas_cifar10.config.rules import RULES
+from nas_cifar10.config.schema import Config
+from nas_cifar10.config.yaml_text import MAX_CHARACTERS, MAX_DEPTH, MAX_DIGITS
 from nas_cifar10.search.identity import FREE
-from nas_cifar10.yaml_text import MAX_CHARACTERS, MAX_DEPTH, MAX_DIGITS
 
 PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
 

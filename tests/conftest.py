@@ -9,8 +9,8 @@ import torch
 from hypothesis import settings
 
 from made_postgres import Server, running_server
-from nas_cifar10 import config_file
-from nas_cifar10.config import Config
+from nas_cifar10.config.load import config_from_plain
+from nas_cifar10.config.schema import Config
 
 # The same examples on every machine, however slow it is.
 settings.register_profile("same everywhere", derandomize=True, deadline=None)
@@ -24,7 +24,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 @pytest.fixture
 def tiny_config() -> Config:
     """Return a search of three short trials on 200 digits, the same on every machine."""
-    return config_file.from_plain(
+    return config_from_plain(
         {
             "name": "tiny",
             "data": {"source": "digits", "limit": 200},

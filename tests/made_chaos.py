@@ -32,22 +32,22 @@ from made_search import begin, digits, pictures, place_in, take_up
 from made_study import made_config, made_facts
 from nas_cifar10 import interrupts
 from nas_cifar10.__main__ import main
-from nas_cifar10.asked import Asked
-from nas_cifar10.config import Config
+from nas_cifar10.config.schema import Config
 from nas_cifar10.epochs import Epoch, Scores
 from nas_cifar10.errors import NasError
 from nas_cifar10.interrupts import Interrupted
 from nas_cifar10.networks.build import build
-from nas_cifar10.retrain import prepare, retrain_all
-from nas_cifar10.run_lock import locked
-from nas_cifar10.runs import disk_error
+from nas_cifar10.retrain.train import prepare, retrain_all
+from nas_cifar10.runs.asked import Asked
+from nas_cifar10.runs.folder import disk_error
+from nas_cifar10.runs.lock import locked
 from nas_cifar10.search import driver
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.search.executors import InProcess, LocalProcesses
 from nas_cifar10.search.worker import Train
 from nas_cifar10.segment import Pictures, Segment, Trained, identity, merged, train_segment
-from nas_cifar10.study_open import create_study, find_study
-from nas_cifar10.study_ranking import best_of
+from nas_cifar10.study.ranking import best_of
+from nas_cifar10.study.storage import create_study, find_study
 from nas_cifar10.training.checkpoint import epochs_in, load_state, packed
 from nas_cifar10.training.memory import give_back_memory
 from nas_cifar10.training.optim import make_optimizer

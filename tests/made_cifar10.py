@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from torchvision.datasets import CIFAR10
 
-from nas_cifar10.config import DataConfig
+from nas_cifar10.config.schema import DataConfig
 from nas_cifar10.data import cifar10
 from nas_cifar10.data.pictures import Pictures
 

@@ -7,8 +7,8 @@ from pathlib import Path
 HOLD = """
 import sys
 from pathlib import Path
-from nas_cifar10.run_lock import locked
-from nas_cifar10.runs import RunFolder
+from nas_cifar10.runs.lock import locked
+from nas_cifar10.runs.folder import RunFolder
 also = Path(sys.argv[2]) if len(sys.argv) > 2 else None
 with locked(RunFolder(Path(sys.argv[1])), also):
     print("held", flush=True)

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from torchvision.transforms import functional
 
-from nas_cifar10.config import DataConfig
+from nas_cifar10.config.schema import DataConfig
 from nas_cifar10.data.image_folder import load
 from nas_cifar10.data.pictures import Pictures
 

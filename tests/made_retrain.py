@@ -7,9 +7,9 @@ from made_search import digits
 from made_study import ask, finish, made_config, made_study, no_waiting
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.epochs import Epoch
-from nas_cifar10.retrain import prepare, resume_points, run_retrain
-from nas_cifar10.retrain_job import Job
-from nas_cifar10.runs import RunFolder
+from nas_cifar10.retrain.job import Job
+from nas_cifar10.retrain.train import prepare, resume_points, run_retrain
+from nas_cifar10.runs.folder import RunFolder
 
 
 def made_job(

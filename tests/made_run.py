@@ -10,12 +10,19 @@ from typing import Any
 import numpy as np
 import yaml
 
-from nas_cifar10 import config_file
-from nas_cifar10.asked import Asked, write_asked
-from nas_cifar10.config import Config
+from nas_cifar10.config.load import config_from_plain
+from nas_cifar10.config.schema import Config
 from nas_cifar10.data import album
 from nas_cifar10.networks.cost import cost
-from nas_cifar10.runs import RunFolder, read_json, write_atomic, write_csv, write_json, write_text
+from nas_cifar10.runs.asked import Asked, write_asked
+from nas_cifar10.runs.folder import (
+    RunFolder,
+    read_json,
+    write_atomic,
+    write_csv,
+    write_json,
+    write_text,
+)
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.search_space import Choice, Dimension, IntegerRange, SearchSpace, Value
 from nas_cifar10.training import metrics
@@ -58,7 +65,7 @@ class MadeRun:
     space: dict[str, Any] = field(default_factory=dict)
 
     def config(self) -> Config:
-        return config_file.from_plain(
+        return config_from_plain(
             {
                 "name": self.name,
                 "data": {"source": self.source, "image_size": self.size[0]},

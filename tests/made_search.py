@@ -10,19 +10,19 @@ from typing import Any
 import torch
 
 from made_study import made_config, made_study, no_waiting, numbers
-from nas_cifar10.config import Config
+from nas_cifar10.config.schema import Config
 from nas_cifar10.data.dataset import read
 from nas_cifar10.data.split import DataSet
-from nas_cifar10.database import Database
-from nas_cifar10.place import Place
-from nas_cifar10.runs import RunFolder
+from nas_cifar10.runs.database import Database
+from nas_cifar10.runs.folder import RunFolder
+from nas_cifar10.runs.place import Place
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.search.executors import InProcess, open_executor
 from nas_cifar10.search.setup import Ready, existing, go_on, start
 from nas_cifar10.segment import Pictures, search_pictures
-from nas_cifar10.study import Study
-from nas_cifar10.study_open import open_study
-from nas_cifar10.study_rows import Trial
+from nas_cifar10.study.rows import Trial
+from nas_cifar10.study.storage import open_study
+from nas_cifar10.study.study import Study
 
 
 def search_config(*overrides: str) -> Config:

@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from nas_cifar10.config import SpaceConfig
+from nas_cifar10.config.schema import SpaceConfig
 from nas_cifar10.space.search_space import Dimension, RealRange, SearchSpace, Value, values_of
 
 

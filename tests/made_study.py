@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from optuna.storages._rdb.storage import _VersionManager
 
-from nas_cifar10 import config_file
-from nas_cifar10.config import Config
-from nas_cifar10.database import Database
+from nas_cifar10.config.load import config_from_plain
+from nas_cifar10.config.schema import Config
 from nas_cifar10.epochs import Epoch, Scores
+from nas_cifar10.runs.database import Database
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.cost import Cost
-from nas_cifar10.study import Study
-from nas_cifar10.study_open import create_study, open_study
-from nas_cifar10.study_rows import Facts, Trial
+from nas_cifar10.study.rows import Facts, Trial
+from nas_cifar10.study.storage import create_study, open_study
+from nas_cifar10.study.study import Study
 
 
 def made_config(*overrides: str) -> Config:
@@ -37,7 +37,7 @@ def made_config(*overrides: str) -> Config:
         "search": {"trials": 20, "cohort": 5},
         "retrain": {"epochs": 3},
     }
-    return config_file.from_plain(plain, overrides)
+    return config_from_plain(plain, overrides)
 
 
 def made_facts(config: Config) -> Facts:
@@ -73,7 +73,7 @@ def no_waiting() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(os, "fsync", lambda handle: None)
-        patched.setattr("nas_cifar10.database._connect", connect)
+        patched.setattr("nas_cifar10.runs.database._connect", connect)
         patched.setattr(_VersionManager, "check_table_schema_compatibility", lambda manager: None)
         yield
 

@@ -8,11 +8,11 @@ import torch
 from typer.testing import CliRunner, Result
 
 from made_report import undrawn
-from nas_cifar10.cli import app
+from nas_cifar10.cli.app import app
 from nas_cifar10.data.loader import Part
 from nas_cifar10.model import Model, Shape, network_with
 from nas_cifar10.networks.build import build, initialise
-from nas_cifar10.runs import RunFolder
+from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.space.candidate import Architecture, Block
 
 CONFIG = """\

@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from made_space import draw, space_of
 from made_study import made_config
-from nas_cifar10.config import TrainingConfig
+from nas_cifar10.config.schema import TrainingConfig
 from nas_cifar10.data.loader import normalise
 from nas_cifar10.export import traced
 from nas_cifar10.model import Model

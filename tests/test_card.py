@@ -14,11 +14,11 @@ from PIL import Image
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 
 from made_trained import trained_run
-from nas_cifar10 import yaml_text
 from nas_cifar10.card import card, escaped
-from nas_cifar10.config import Config
-from nas_cifar10.config_file import load
-from nas_cifar10.runs import RunFolder, read_json
+from nas_cifar10.config import yaml_text
+from nas_cifar10.config.load import load_config
+from nas_cifar10.config.schema import Config
+from nas_cifar10.runs.folder import RunFolder, read_json
 
 PAYLOADS = [
     "<script>alert(1)</script>",
@@ -46,7 +46,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 def sources(run: RunFolder) -> tuple[dict[str, Any], dict[str, Any], Config, dict[str, Any]]:
     """Return what the card of a run is written from."""
     model, metrics = read_json(run.retrain.description), read_json(run.retrain.metrics)
-    return model, metrics, load(run.config), read_json(run.data)
+    return model, metrics, load_config(run.config), read_json(run.data)
 
 
 def tables(text: str) -> list[dict[str, list[str]]]:

@@ -16,9 +16,9 @@ import pytest
 
 from made_study import made_config, made_study, play
 from made_trained import refused
-from nas_cifar10 import environment
 from nas_cifar10.dashboard import reading_only
-from nas_cifar10.runs import RunFolder, write_json
+from nas_cifar10.runs import environment
+from nas_cifar10.runs.folder import RunFolder, write_json
 
 EXTRA = "the extra [dashboard] is not installed"
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -115,7 +115,7 @@ def test_a_browser_leaves_out_the_port_of_the_web(port: int, host: str, status: 
 def test_it_listens_on_loopback_alone(run: RunFolder) -> None:
     pytest.importorskip("optuna_dashboard", reason=EXTRA)
     from nas_cifar10.dashboard import open_server
-    from nas_cifar10.database import Database
+    from nas_cifar10.runs.database import Database
 
     server, _ = open_server(Database(path=run.study), None, 0)
     with server:

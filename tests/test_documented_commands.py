@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from made_links import some_of_cifar10
 from made_trained import trained_run
-from nas_cifar10.cli import app
-from nas_cifar10.runs import RunFolder
+from nas_cifar10.cli.app import app
+from nas_cifar10.runs.folder import RunFolder
 
 ROOT = Path(__file__).parents[1]
 FEWER = ["search.trials=2", "search.cohort=2", "training.epochs=1", "retrain.epochs=1"]

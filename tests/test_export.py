@@ -27,7 +27,7 @@ from nas_cifar10.errors import BadDataError, NasError
 from nas_cifar10.export import FORMATS, compared, export_model
 from nas_cifar10.model import Model, Shape, probabilities, read_model
 from nas_cifar10.networks.layers import BLOCKS
-from nas_cifar10.runs import RunFolder
+from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.space.candidate import Architecture, Block
 
 ROOT = Path(__file__).parents[1]

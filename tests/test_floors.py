@@ -7,34 +7,9 @@ from pathlib import Path
 SRC = Path(__file__).parents[1] / "src"
 PACKAGE = "nas_cifar10"
 
-# A module outside the folders belongs to the room it is named after: `study_rows` to `study`.
+# A room is a folder, or a module outside the folders.
 FLOORS = [
-    {
-        "asked",
-        "config",
-        "config_candidate",
-        "config_errors",
-        "config_file",
-        "config_rules",
-        "config_search",
-        "database",
-        "database_lock",
-        "described",
-        "dimensions",
-        "environment",
-        "epochs",
-        "crash",
-        "errors",
-        "fronts",
-        "interrupts",
-        "place",
-        "reading",
-        "retrain_folder",
-        "run_lock",
-        "runs",
-        "starters",
-        "yaml_text",
-    },
+    {"config", "runs", "errors", "interrupts", "crash", "described", "epochs", "fronts"},
     {"space"},
     {"data", "networks", "training", "study"},
     {"segment", "views", "model", "card", "export_check"},
@@ -43,7 +18,6 @@ FLOORS = [
     {"__main__"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-SPLIT_ROOMS = ("cli", "retrain", "study")
 
 FILES = sorted((SRC / PACKAGE).rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
@@ -60,10 +34,7 @@ WRITTEN = {name: path for name, path in MODULES.items() if path.name != "__init_
 
 
 def room_of(module: str) -> str:
-    first = module.partition(".")[0]
-    if first in FLOOR_OF:
-        return first
-    return next((room for room in SPLIT_ROOMS if first.startswith(f"{room}_")), first)
+    return module.partition(".")[0]
 
 
 def imports_of(tree: ast.AST) -> Iterator[str]:
@@ -120,11 +91,11 @@ def below(module: str, graph: dict[str, set[str]]) -> set[str]:
 def test_imports_are_found_wherever_they_stand() -> None:
     tree = ast.parse(
         "import torch.nn\n"
-        "from nas_cifar10 import study\n"
+        "from nas_cifar10 import segment\n"
         "def later():\n    from nas_cifar10.space.candidate import Block\n    import optuna\n"
     )
-    assert own_imports(tree) == {"study", "space.candidate"}
-    assert own_imports(at_module_level(tree)) == {"study"}
+    assert own_imports(tree) == {"segment", "space.candidate"}
+    assert own_imports(at_module_level(tree)) == {"segment"}
     assert foreign_imports(tree) == {"torch", "optuna"}
     assert foreign_imports(at_module_level(tree)) == {"torch"}
 
@@ -181,7 +152,7 @@ def test_help_configs_and_results_need_no_torch() -> None:
     light = [
         name
         for name in WRITTEN
-        if name == "cli" or room_of(name) in {"space", "report"} or FLOOR_OF[room_of(name)] == 0
+        if name == "cli.app" or room_of(name) in {"space", "report"} or FLOOR_OF[room_of(name)] == 0
     ]
     wrong = [
         f"{name} imports {reached}"
@@ -225,4 +196,4 @@ def test_files_are_written_in_one_way_only() -> None:
     seen += "\nopen('e', mode='w')\nPath('f').open('r+b')"
     assert len(list(writes(ast.parse(f"{seen}\ntorch.save(x, content)\nopen('d', 'rb')")))) == 6
     found = {name for name, path in WRITTEN.items() for _ in writes(TREES[path])}
-    assert found == {"run_lock", "runs"}
+    assert found == {"runs.folder", "runs.lock"}

@@ -11,7 +11,7 @@ from made_trained import made_model, made_part
 from nas_cifar10.data.loader import normalisation
 from nas_cifar10.errors import BadDataError, MissingInputError
 from nas_cifar10.model import probabilities, read_model
-from nas_cifar10.runs import RetrainFolder
+from nas_cifar10.runs.folder import RetrainFolder
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from typer.testing import CliRunner, Result
 from made_pictures import noise, save
 from made_search import begin, digits, place_in
 from made_study import made_config
-from nas_cifar10.cli import app
+from nas_cifar10.cli.app import app
 from nas_cifar10.data.text import harmless
-from nas_cifar10.database import Database
-from nas_cifar10.place import Place
+from nas_cifar10.runs.database import Database
+from nas_cifar10.runs.place import Place
 from nas_cifar10.search.record import describe_run
 
 CONFIG = """\

@@ -14,13 +14,13 @@ from made_postgres import Server
 from made_proxy import Proxy
 from made_search import executor, finished, place_in, search_config, table, timeless
 from made_study import made_config, made_facts
-from nas_cifar10.config import Config
-from nas_cifar10.database import Database
-from nas_cifar10.database_lock import StudyLock
+from nas_cifar10.config.schema import Config
 from nas_cifar10.errors import CannotCreateError, MissingInputError, StorageError
+from nas_cifar10.runs.database import Database
+from nas_cifar10.runs.database_lock import StudyLock
 from nas_cifar10.search.driver import run_search
-from nas_cifar10.study import Study
-from nas_cifar10.study_open import create_study, find_study, open_study
+from nas_cifar10.study.storage import create_study, find_study, open_study
+from nas_cifar10.study.study import Study
 
 pytestmark = [
     pytest.mark.postgres,

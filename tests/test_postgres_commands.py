@@ -16,8 +16,8 @@ from made_chaos import Ended, fork, nas, observed, say_to
 from made_postgres import PASSWORD, USER, Server
 from made_report import undrawn
 from made_tiny import tiny_yaml
-from nas_cifar10.database import Database
-from nas_cifar10.database_lock import StudyLock
+from nas_cifar10.runs.database import Database
+from nas_cifar10.runs.database_lock import StudyLock
 
 pytestmark = [
     pytest.mark.postgres,

@@ -16,7 +16,7 @@ from made_pictures import noise
 from made_trained import made_model, nas, refused, trained_run
 from nas_cifar10.errors import ConfigError
 from nas_cifar10.predict import check_top, picture_files, predict
-from nas_cifar10.runs import RunFolder
+from nas_cifar10.runs.folder import RunFolder
 
 MODES = {
     "png": ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"],
@@ -173,7 +173,7 @@ def test_only_the_first_of_many_tables_has_a_head(
     coloured: tuple[RunFolder, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, pictures = coloured
-    monkeypatch.setattr("nas_cifar10.cli_model.ROWS_A_TABLE", 5)
+    monkeypatch.setattr("nas_cifar10.cli.model.ROWS_A_TABLE", 5)
     said = nas("predict", pictures / "test", "--run", run.root, "--top-k", 1).stdout
     assert said.count("probability") == 1
     assert said.count(str(pictures)) == 24

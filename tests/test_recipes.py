@@ -13,7 +13,7 @@ from made_retrain import go as retrain
 from made_retrain import made_job
 from made_search import fresh, go, pictures, reopen, search_config, table
 from made_study import made_config, no_waiting
-from nas_cifar10.config import TrainingConfig
+from nas_cifar10.config.schema import TrainingConfig
 from nas_cifar10.data.loader import normalise
 from nas_cifar10.epochs import Epoch
 from nas_cifar10.errors import BadDataError

@@ -5,15 +5,15 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from nas_cifar10.config import (
+from nas_cifar10.config.candidate import ArchitectureConfig, BlockConfig, FixedTraining
+from nas_cifar10.config.schema import (
     SOURCE_SIZES,
     DataConfig,
     SearchedTraining,
     SpaceConfig,
     TrainingConfig,
 )
-from nas_cifar10.config_candidate import ArchitectureConfig, BlockConfig, FixedTraining
-from nas_cifar10.config_search import ConstraintsConfig, SamplerConfig, ScheduleConfig
+from nas_cifar10.config.search import ConstraintsConfig, SamplerConfig, ScheduleConfig
 from nas_cifar10.data.sources import SOURCES
 from nas_cifar10.networks.build import INITIALISATIONS
 from nas_cifar10.networks.layers import ACTIVATIONS, BLOCKS, HEADS, NORMS, POOLINGS, STEMS
@@ -21,7 +21,7 @@ from nas_cifar10.search.budgets import COSTS
 from nas_cifar10.search.schedules import SCHEDULES
 from nas_cifar10.space.candidate import ARCHITECTURE_KEYS, BLOCK_KEYS, PLAIN
 from nas_cifar10.space.search_space import WORK
-from nas_cifar10.study_samplers import SAMPLERS
+from nas_cifar10.study.samplers import SAMPLERS
 from nas_cifar10.training.optim import OPTIMIZERS
 from nas_cifar10.training.rates import RATES
 

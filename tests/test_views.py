@@ -14,10 +14,10 @@ from made_search import (
     search_config,
     timeless,
 )
-from nas_cifar10.place import Place
+from nas_cifar10.runs.place import Place
 from nas_cifar10.search import driver
-from nas_cifar10.study import Study
-from nas_cifar10.study_ranking import best_of
+from nas_cifar10.study.ranking import best_of
+from nas_cifar10.study.study import Study
 
 
 @pytest.fixture(scope="module")

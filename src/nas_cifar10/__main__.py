@@ -15,7 +15,7 @@ def main() -> None:
     whose work is done and give it another exit code.
     """
     interrupts.listen()
-    from nas_cifar10.cli import app
+    from nas_cifar10.cli.app import app
 
     try:
         app()

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nas_cifar10 import yaml_text
-from nas_cifar10.config import Config, TrainingConfig
-from nas_cifar10.config_search import RetrainConfig
+from nas_cifar10.config import yaml_text
+from nas_cifar10.config.schema import Config, TrainingConfig
+from nas_cifar10.config.search import RetrainConfig
 from nas_cifar10.data.text import one_line
 from nas_cifar10.described import PARTS
 from nas_cifar10.space.candidate import Candidate
@@ -31,7 +31,7 @@ from pathlib import Path
 
 from nas_cifar10.model import read_model
 from nas_cifar10.predict import predict
-from nas_cifar10.runs import RetrainFolder
+from nas_cifar10.runs.folder import RetrainFolder
 
 model = read_model(RetrainFolder(Path(".")))
 for answer in predict(model, [Path("picture.png")], top=1):

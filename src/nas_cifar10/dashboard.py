@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from nas_cifar10 import interrupts
-from nas_cifar10.database import Database
 from nas_cifar10.errors import CannotCreateError, ConfigError, MissingPackageError
-from nas_cifar10.study_open import open_storage, open_study
+from nas_cifar10.runs.database import Database
+from nas_cifar10.study.storage import open_storage, open_study
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nas_cifar10 import config_file, interrupts
-from nas_cifar10.config import DataConfig
+from nas_cifar10 import interrupts
+from nas_cifar10.config.load import load_config
+from nas_cifar10.config.schema import DataConfig
 from nas_cifar10.data import cifar10
 from nas_cifar10.data.dataset import read_again
 from nas_cifar10.data.loader import Part, normalise
@@ -30,7 +31,7 @@ from nas_cifar10.errors import (
     NasError,
 )
 from nas_cifar10.model import Model, probabilities
-from nas_cifar10.runs import RunFolder, write_atomic
+from nas_cifar10.runs.folder import RunFolder, write_atomic
 from nas_cifar10.training.metrics import Probabilities
 
 TOLERANCE = 1e-4  # of a probability: what another order of fp32 sums may change, and no more
@@ -149,7 +150,7 @@ def pictures_of_run(run: RunFolder, model: Model) -> tuple[str, Part]:
         MissingInputError: they are gone.
         StateError: they are others than the model was made with.
     """
-    config, origin = config_file.load(run.config), model.provenance
+    config, origin = load_config(run.config), model.provenance
     try:
         fingerprint, tested = str(origin["data"]["fingerprint"]), bool(origin["retrain"]["test"])
     except (KeyError, TypeError):

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nas_cifar10.config import MAX_SIZE
+from nas_cifar10.config.schema import MAX_SIZE
 from nas_cifar10.data.loader import Part, batches, normalisation
 from nas_cifar10.data.multiview import View, seen
 from nas_cifar10.errors import BadDataError, MissingInputError
 from nas_cifar10.networks.build import build
-from nas_cifar10.reading import read_bytes, why
-from nas_cifar10.runs import RetrainFolder, read_json
+from nas_cifar10.runs.folder import RetrainFolder, read_json
+from nas_cifar10.runs.reading import read_bytes, why
 from nas_cifar10.space.candidate import Architecture, Candidate
 from nas_cifar10.training.engine import evaluate
 from nas_cifar10.training.metrics import Probabilities

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from nas_cifar10.config import TrainingConfig
+from nas_cifar10.config.schema import TrainingConfig
 from nas_cifar10.data.augment import training_batches
 from nas_cifar10.data.loader import Part, batches, normalise
 from nas_cifar10.data.split import DataSet

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from nas_cifar10 import yaml_text
-from nas_cifar10.runs import RunFolder, write_csv, write_json, write_text
-from nas_cifar10.study import Study
-from nas_cifar10.study_ranking import best_of, front_of
-from nas_cifar10.study_rows import Trial
+from nas_cifar10.config import yaml_text
+from nas_cifar10.runs.folder import RunFolder, write_csv, write_json, write_text
+from nas_cifar10.study.ranking import best_of, front_of
+from nas_cifar10.study.rows import Trial
+from nas_cifar10.study.study import Study
 
 _TRIAL_COLUMNS = (
     "trial",

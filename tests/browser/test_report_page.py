@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 
 from made_links import some_of_cifar10
 from made_run import MadeRun
-from nas_cifar10.cli import app
+from nas_cifar10.cli.app import app
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.html import page
 from nas_cifar10.report.write import report
-from nas_cifar10.runs import RunFolder, read_csv, read_json, write_csv, write_json
+from nas_cifar10.runs.folder import RunFolder, read_csv, read_json, write_csv, write_json
 
 pytestmark = pytest.mark.browser
 

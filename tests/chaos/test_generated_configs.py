@@ -10,9 +10,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from made_bad_configs import BAD_CONFIGS
 from made_chaos import Tally, counts
-from nas_cifar10.cli import app
-from test_bad_configs import TABLE
+from nas_cifar10.cli.app import app
 
 pytestmark = pytest.mark.chaos
 
@@ -122,4 +122,4 @@ def near(key: str, said: str) -> bool:
 
 
 def test_enough_bad_configs_are_written_by_hand() -> None:
-    assert len(TABLE) >= 300
+    assert len(BAD_CONFIGS) >= 300

@@ -20,7 +20,7 @@ from made_hostile import Spoil
 from made_pictures import cats_and_dogs, save
 from made_search import timeless
 from nas_cifar10.data.text import harmless
-from nas_cifar10.runs import RunFolder
+from nas_cifar10.runs.folder import RunFolder
 
 pytestmark = [
     pytest.mark.chaos,

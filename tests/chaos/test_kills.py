@@ -21,7 +21,7 @@ from made_chaos import (
 )
 from made_search import place_in, reopen, table, timeless
 from made_study import made_config
-from nas_cifar10.config import Config
+from nas_cifar10.config.schema import Config
 from nas_cifar10.search.worker import Train
 from nas_cifar10.segment import train_segment
 

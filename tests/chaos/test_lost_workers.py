@@ -18,7 +18,7 @@ from torch.nn.modules.module import register_module_forward_hook
 from made_chaos import CPU, FULL, Tally, limit_memory, outcome, search
 from made_search import pictures, place_in, reopen, table
 from made_study import made_config
-from nas_cifar10.config import Config
+from nas_cifar10.config.schema import Config
 from nas_cifar10.search.executors import InProcess
 from nas_cifar10.search.worker import Result
 from nas_cifar10.segment import SEARCH, Failed, Pictures, Segment, Trained, train_segment

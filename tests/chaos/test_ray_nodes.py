@@ -13,7 +13,7 @@ import pytest
 from made_chaos import Tally, counts
 from made_postgres import running_server
 from made_trained import CONFIG
-from nas_cifar10.runs import RunFolder
+from nas_cifar10.runs.folder import RunFolder
 
 if find_spec("ray") is None:
     pytest.skip("the extra [ray] is not installed", allow_module_level=True)

@@ -16,13 +16,13 @@ from made_chaos import CPU, Tally, counts, fork, made_up, under_fire
 from made_postgres import PASSWORD, QUOTED, Server
 from made_search import pictures, place_in, table, timeless
 from made_study import made_config, made_facts, made_study, no_waiting
-from nas_cifar10.config import Config
-from nas_cifar10.database import Database
-from nas_cifar10.database_lock import StudyLock
+from nas_cifar10.config.schema import Config
+from nas_cifar10.runs.database import Database
+from nas_cifar10.runs.database_lock import StudyLock
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.search.executors import InProcess
-from nas_cifar10.study import Study
-from nas_cifar10.study_open import create_study, find_study, open_study
+from nas_cifar10.study.storage import create_study, find_study, open_study
+from nas_cifar10.study.study import Study
 
 pytestmark = [
     pytest.mark.chaos,

@@ -26,8 +26,8 @@ from made_chaos import (
 )
 from made_search import place_in, reopen
 from nas_cifar10.errors import CannotCreateError
-from nas_cifar10.run_lock import locked
-from nas_cifar10.runs import RunFolder
+from nas_cifar10.runs.folder import RunFolder
+from nas_cifar10.runs.lock import locked
 
 pytestmark = [
     pytest.mark.chaos,

@@ -18,7 +18,7 @@ from made_chaos import Tally, counts, nas, outcome, say_to
 from made_report import undrawn
 from made_search import timeless
 from made_tiny import tiny_yaml
-from nas_cifar10.runs import RunFolder
+from nas_cifar10.runs.folder import RunFolder
 
 pytestmark = [
     pytest.mark.chaos,
@@ -170,7 +170,7 @@ def test_no_signal_is_lost_while_the_program_is_loaded(tmp_path: Path) -> None:
         "from nas_cifar10 import interrupts\n"
         "interrupts.listen()\n"
         "os.kill(os.getpid(), signal.SIGINT)\n"
-        "from nas_cifar10.cli import app\n"
+        "from nas_cifar10.cli.app import app\n"
         "app(['data', '--config', 'tiny.yaml'])\n"
     )
     (tmp_path / "tiny.yaml").write_text(TINY.replace("digits", "image_folder"))

@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision.transforms import functional as tv
 
 from made_study import made_config
-from nas_cifar10.config import TrainingConfig
+from nas_cifar10.config.schema import TrainingConfig
 from nas_cifar10.data import augment
 from nas_cifar10.data.loader import Part, normalise, shuffled_batches
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision.transforms import InterpolationMode, functional
 
-from nas_cifar10.config import DataConfig
+from nas_cifar10.config.schema import DataConfig
 from nas_cifar10.data.pictures import fit, fit_all, room, to_array
 from nas_cifar10.data.sources import SOURCES, load
 from nas_cifar10.errors import ConfigError

@@ -8,7 +8,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from nas_cifar10.config import DataConfig
+from nas_cifar10.config.schema import DataConfig
 from nas_cifar10.data.pictures import Pictures
 from nas_cifar10.data.split import DataSet, divide, shares
 from nas_cifar10.errors import BadDataError, ConfigError, NasError

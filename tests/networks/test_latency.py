@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nas_cifar10.config import SpaceConfig
+from nas_cifar10.config.schema import SpaceConfig
 from nas_cifar10.errors import BadDataError, ConfigError
 from nas_cifar10.networks.build import build
 from nas_cifar10.networks.latency import (

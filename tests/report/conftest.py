@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from made_run import MadeRun
-from nas_cifar10.runs import RunFolder
+from nas_cifar10.runs.folder import RunFolder
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ from sklearn.metrics import f1_score, log_loss, precision_score, recall_score, r
 
 from made_holder import Holder
 from made_run import MadeRun
-from nas_cifar10.asked import Asked, write_asked
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.html import page
 from nas_cifar10.report.summary import duration, macs_of, summary
 from nas_cifar10.report.write import report
-from nas_cifar10.runs import RunFolder, read_csv, read_json, write_csv, write_json
+from nas_cifar10.runs.asked import Asked, write_asked
+from nas_cifar10.runs.folder import RunFolder, read_csv, read_json, write_csv, write_json
 from nas_cifar10.training.metrics import over_seeds
 
 Make = Callable[..., RunFolder]

@@ -22,20 +22,20 @@ from made_search import (
 )
 from made_search import pictures as digits_pictures
 from made_study import made_config, made_facts, made_study, no_waiting
-from nas_cifar10.cli_show import show
-from nas_cifar10.config import Config
-from nas_cifar10.config_search import ConstraintsConfig
+from nas_cifar10.cli.show import show_study
+from nas_cifar10.config.schema import Config
+from nas_cifar10.config.search import ConstraintsConfig
 from nas_cifar10.networks.latency import every_part
 from nas_cifar10.report.summary import summary
 from nas_cifar10.report.write import report
-from nas_cifar10.runs import read_csv, read_json, write_json
+from nas_cifar10.runs.folder import read_csv, read_json, write_json
 from nas_cifar10.search.budgets import excess, refusal
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.search.executors import InProcess
 from nas_cifar10.segment import Failed, Pictures, Segment, Trained
 from nas_cifar10.space.search_space import SearchSpace
-from nas_cifar10.study import Study
-from nas_cifar10.study_open import create_study
+from nas_cifar10.study.storage import create_study
+from nas_cifar10.study.study import Study
 
 LIMITS = {
     "max_parameters": "search.constraints.max_parameters=1500",
@@ -182,7 +182,7 @@ def test_latencies_that_are_only_limited_are_shown_too(
     trials = study.trials()
     rows = read_csv(place.run.trials)
     assert [float(row["latency_ms"]) for row in rows] == [trial.latency_ms for trial in trials]
-    show(place, as_json=False)
+    show_study(place, as_json=False)
     head, *lines = capsys.readouterr().out.splitlines()[1:]
     assert head.split()[3:6] == ["parameters", "latency", "(ms)"]
     shown = {float(line.split()[4]) for line in lines}

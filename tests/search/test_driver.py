@@ -21,12 +21,12 @@ from made_search import (
     table,
     timeless,
 )
-from nas_cifar10 import runs
-from nas_cifar10.place import Place
-from nas_cifar10.runs import RunFolder
+from nas_cifar10.runs import folder
+from nas_cifar10.runs.folder import RunFolder
+from nas_cifar10.runs.place import Place
 from nas_cifar10.search import driver, executors
 from nas_cifar10.segment import Failed, Pictures, Segment, Trained, train_segment
-from nas_cifar10.study import Study
+from nas_cifar10.study.study import Study
 
 TINY = (
     "seed=0",
@@ -150,7 +150,7 @@ def test_a_kill_before_or_after_any_record_changes_nothing(
 
         return run
 
-    monkeypatch.setattr(driver, "write_atomic", mortal(runs.write_atomic))
+    monkeypatch.setattr(driver, "write_atomic", mortal(folder.write_atomic))
     monkeypatch.setattr(Study, "add", mortal(Study.add))
     monkeypatch.setattr(Study, "set_epochs", mortal(Study.set_epochs))
     monkeypatch.setattr(Study, "end", mortal(Study.end))

@@ -21,10 +21,10 @@ from made_search import pictures
 from made_segments import CPU, runs, segment, slow, the_same, wait_until
 from made_trained import CONFIG
 from nas_cifar10 import interrupts
-from nas_cifar10.config_search import RayConfig
+from nas_cifar10.config.search import RayConfig
 from nas_cifar10.errors import CannotCreateError
 from nas_cifar10.interrupts import Interrupted
-from nas_cifar10.runs import RunFolder
+from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.search import executors
 from nas_cifar10.search.executors import (
     Executor,

@@ -27,19 +27,19 @@ from made_search import (
 )
 from made_search import pictures as digits_pictures
 from made_study import made_config, no_waiting
-from nas_cifar10.cli_show import show
+from nas_cifar10.cli.show import show_study
 from nas_cifar10.errors import StateError
 from nas_cifar10.networks import latency
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.html import page
 from nas_cifar10.report.write import report
-from nas_cifar10.runs import RunFolder, read_json
+from nas_cifar10.runs.folder import RunFolder, read_json
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.search.executors import InProcess
 from nas_cifar10.search.schedules import ByFronts, Halving, Hyperband
-from nas_cifar10.study import Study
-from nas_cifar10.study_ranking import best_of, front_of, ranked
-from nas_cifar10.study_rows import Trial
+from nas_cifar10.study.ranking import best_of, front_of, ranked
+from nas_cifar10.study.rows import Trial
+from nas_cifar10.study.study import Study
 from nas_cifar10.views import write_config
 
 BOTH = "search.objectives=[accuracy, macs]"
@@ -234,7 +234,7 @@ def test_report_and_table_survive_few_complete_trials(
     assert ('data-chart="front-macs"' in place.run.page.read_text()) == (complete > 0)
     front = brute_force(study.trials(), "macs")
     assert {trial.number for trial in facts.front} == front
-    show(place, as_json=False)
+    show_study(place, as_json=False)
     lines = capsys.readouterr().out.splitlines()[1:]
     assert lines[0].split() == HEAD
     assert {int(line.split()[0]) for line in lines if " yes " in line} == front

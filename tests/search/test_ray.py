@@ -17,9 +17,9 @@ import pytest
 from made_search import pictures
 from made_segments import CPU, segment, slow, the_same, wait_until
 from made_trained import CONFIG, refused
-from nas_cifar10.config_search import RayConfig
+from nas_cifar10.config.search import RayConfig
 from nas_cifar10.errors import ConfigError, MissingInputError, StateError
-from nas_cifar10.runs import RunFolder
+from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.segment import Failed, Trained, train_segment
 
 if find_spec("ray") is None:

@@ -14,10 +14,9 @@ import yaml
 
 from made_search import begin, digits, go, place_in, reopen, search_config, table, take_up
 from made_study import made_facts, no_waiting
-from nas_cifar10 import config_file
-from nas_cifar10.config import Config
+from nas_cifar10.config.load import config_from_plain
+from nas_cifar10.config.schema import Config
 from nas_cifar10.data.split import divide
-from nas_cifar10.database import Database
 from nas_cifar10.errors import (
     BadDataError,
     CannotCreateError,
@@ -26,13 +25,14 @@ from nas_cifar10.errors import (
     NasError,
     StateError,
 )
-from nas_cifar10.place import Place
-from nas_cifar10.runs import read_json, write_json
+from nas_cifar10.runs.database import Database
+from nas_cifar10.runs.folder import read_json, write_json
+from nas_cifar10.runs.place import Place
 from nas_cifar10.search import record, setup, sharing
 from nas_cifar10.search.dry_run import dry_run
 from nas_cifar10.search.setup import existing, resolve, start
 from nas_cifar10.segment import search_pictures
-from nas_cifar10.study_open import create_study, open_study
+from nas_cifar10.study.storage import create_study, open_study
 from nas_cifar10.training import precision
 
 SHORT = ("search.trials=2", "training.epochs=1")
@@ -59,7 +59,7 @@ def test_a_new_run_is_described_before_its_first_trial(place: Place) -> None:
         "pictures.npz",
     }
     written = yaml.safe_load(place.run.config.read_text())
-    assert config_file.from_plain(written) == config
+    assert config_from_plain(written) == config
     found = read_json(place.run.environment)
     expected = {
         "device": "cpu",
@@ -268,7 +268,7 @@ def test_the_probe_runs_the_largest_network_of_the_space(
     values = search_config("training.precision=auto").plain()
     del values["training"]["batch_size"]
     values["space"]["training"]["batch_size"] = [8, 24, 16]
-    config = config_file.from_plain(values)
+    config = config_from_plain(values)
     steps = []
 
     def noted(config: Config, candidate: Any, *args: Any) -> Callable[[str], None]:

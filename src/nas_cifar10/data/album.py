@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from nas_cifar10.reading import read_packed
-from nas_cifar10.runs import write_atomic
+from nas_cifar10.runs.folder import write_atomic
+from nas_cifar10.runs.reading import read_packed
 
 NUM_SAMPLES = 25
 MOST_SHOWN = 600 - NUM_SAMPLES

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nas_cifar10 import interrupts
-from nas_cifar10.config import TrainingConfig
+from nas_cifar10.config.schema import TrainingConfig
 from nas_cifar10.data.loader import Part, normalise, shuffled_batches
 
 _LUMINANCE = (0.2989, 0.587, 0.114)  # ITU-R BT.601: how bright red, green and blue look

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from nas_cifar10.config import DataConfig
+from nas_cifar10.config.schema import DataConfig
 from nas_cifar10.data import download
 from nas_cifar10.data.pictures import Bytes, Pictures, fit_all, room
 from nas_cifar10.data.text import one_line

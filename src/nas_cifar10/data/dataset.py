@@ -2,7 +2,7 @@
 
 import logging
 
-from nas_cifar10.config import DataConfig
+from nas_cifar10.config.schema import DataConfig
 from nas_cifar10.data.describe import fingerprint as fingerprint_of
 from nas_cifar10.data.sources import load
 from nas_cifar10.data.split import DataSet, divide

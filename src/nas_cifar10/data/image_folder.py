@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from nas_cifar10 import interrupts
-from nas_cifar10.config import DataConfig
+from nas_cifar10.config.schema import DataConfig
 from nas_cifar10.data import decode
 from nas_cifar10.data.pictures import Bytes, Pictures, room
 from nas_cifar10.data.text import one_line, printable

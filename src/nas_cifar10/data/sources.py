@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from nas_cifar10.config import DataConfig
+from nas_cifar10.config.schema import DataConfig
 from nas_cifar10.data import cifar10, image_folder
 from nas_cifar10.data.pictures import Pictures, fit_all
 

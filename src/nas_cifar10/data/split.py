@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nas_cifar10.config import DataConfig
+from nas_cifar10.config.schema import DataConfig
 from nas_cifar10.data.pictures import Pictures
 from nas_cifar10.errors import BadDataError, ConfigError
 

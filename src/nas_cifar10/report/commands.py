@@ -2,8 +2,8 @@
 
 import shlex
 
-from nas_cifar10.asked import Asked, command
 from nas_cifar10.report.facts import Facts
+from nas_cifar10.runs.asked import Asked, command
 
 
 def search(facts: Facts) -> str:

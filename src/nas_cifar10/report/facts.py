@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nas_cifar10.asked import Asked
-from nas_cifar10.config import Config
+from nas_cifar10.config.schema import Config
 from nas_cifar10.described import Data
 from nas_cifar10.report.parts import (
     Curve,
@@ -21,6 +20,7 @@ from nas_cifar10.report.parts import (
     Trial,
 )
 from nas_cifar10.report.parts_top import Top
+from nas_cifar10.runs.asked import Asked
 from nas_cifar10.space.search_space import Dimension, SearchSpace
 
 # What a data set's kinds of duplicates are called.

@@ -10,11 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 from pydantic import TypeAdapter
 
-from nas_cifar10 import config_file
-from nas_cifar10.asked import Asked
+from nas_cifar10.config.load import load_config
 from nas_cifar10.described import Data
 from nas_cifar10.errors import BadDataError, MissingInputError
-from nas_cifar10.reading import read_packed, why
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.parts import (
     Curve,
@@ -31,8 +29,10 @@ from nas_cifar10.report.parts import (
     finite_or_nan,
 )
 from nas_cifar10.report.parts_top import Top
-from nas_cifar10.run_lock import is_held
-from nas_cifar10.runs import RunFolder, read_csv, read_json
+from nas_cifar10.runs.asked import Asked
+from nas_cifar10.runs.folder import RunFolder, read_csv, read_json
+from nas_cifar10.runs.lock import is_held
+from nas_cifar10.runs.reading import read_packed, why
 from nas_cifar10.space.search_space import Dimension, SearchSpace, as_number, ends_of, numeric
 
 Part = TypeVar("Part")
@@ -66,7 +66,7 @@ def gather(run: RunFolder) -> Facts:
     Raises:
         BadDataError: a file is there and does not hold what it should.
     """
-    config = _part(run.config, config_file.load)
+    config = _part(run.config, load_config)
     objective = f"validation_{config.search.score if config else 'accuracy'}"
     dimensions = SearchSpace.from_config(config.space).dimensions if config else {}
     costs = config.search.costs if config else ()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nas_cifar10 import yaml_text
+from nas_cifar10.config import yaml_text
 from nas_cifar10.report import caveats, commands, headline, tables
 from nas_cifar10.report.captions import counted
 from nas_cifar10.report.charts import plain

@@ -4,7 +4,7 @@ from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.figures import draw
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.html import page
-from nas_cifar10.runs import RunFolder, write_text
+from nas_cifar10.runs.folder import RunFolder, write_text
 
 
 def report(run: RunFolder) -> tuple[Facts, dict[str, str]]:

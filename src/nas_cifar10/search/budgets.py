@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nas_cifar10.config_search import ConstraintsConfig
+from nas_cifar10.config.search import ConstraintsConfig
 from nas_cifar10.networks.latency import latency_ms
 from nas_cifar10.space.candidate import Architecture
 from nas_cifar10.space.cost import Cost

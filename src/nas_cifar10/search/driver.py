@@ -16,8 +16,8 @@ from nas_cifar10.crash import crash_point
 from nas_cifar10.epochs import Epoch
 from nas_cifar10.errors import BadDataError, MissingInputError
 from nas_cifar10.networks.cost import cost
-from nas_cifar10.reading import read_bytes
-from nas_cifar10.runs import RunFolder, write_atomic
+from nas_cifar10.runs.folder import RunFolder, write_atomic
+from nas_cifar10.runs.reading import read_bytes
 from nas_cifar10.search.budgets import costs_of, excess, refusal
 from nas_cifar10.search.executors import Executor
 from nas_cifar10.search.schedules import make_schedule
@@ -30,8 +30,8 @@ from nas_cifar10.segment import (
 )
 from nas_cifar10.space.candidate import Architecture, Candidate
 from nas_cifar10.space.cost import Cost
-from nas_cifar10.study import Study
-from nas_cifar10.study_rows import Clock, State, Trial
+from nas_cifar10.study.rows import Clock, State, Trial
+from nas_cifar10.study.study import Study
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import torch
 
-from nas_cifar10.config import Config
+from nas_cifar10.config.schema import Config
 from nas_cifar10.data import cifar10
 from nas_cifar10.data.dataset import read
 from nas_cifar10.data.split import DataSet

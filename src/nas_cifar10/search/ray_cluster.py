@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from nas_cifar10 import interrupts
-from nas_cifar10.config_search import RayConfig
+from nas_cifar10.config.search import RayConfig
 from nas_cifar10.errors import (
     ConfigError,
     MissingInputError,

@@ -6,15 +6,16 @@ from typing import Any
 
 import torch
 
-from nas_cifar10 import environment, views
+from nas_cifar10 import views
 from nas_cifar10.crash import crash_point
 from nas_cifar10.data import album
 from nas_cifar10.data.describe import sample
 from nas_cifar10.data.split import DataSet
-from nas_cifar10.place import Place
-from nas_cifar10.runs import now, write_json
+from nas_cifar10.runs import environment
+from nas_cifar10.runs.folder import now, write_json
+from nas_cifar10.runs.place import Place
 from nas_cifar10.search.sharing import num_workers
-from nas_cifar10.study import Study
+from nas_cifar10.study.study import Study
 from nas_cifar10.training import precision
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from nas_cifar10.config import Config
+from nas_cifar10.config.schema import Config
 from nas_cifar10.fronts import fronts
 
 Reports = Mapping[int, Sequence[float]]

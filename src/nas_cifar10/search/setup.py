@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nas_cifar10 import environment, interrupts
-from nas_cifar10.config import Config
+from nas_cifar10 import interrupts
+from nas_cifar10.config.schema import Config
 from nas_cifar10.data.dataset import read, read_again
 from nas_cifar10.data.describe import describe
 from nas_cifar10.data.loader import normalise
@@ -21,7 +21,8 @@ from nas_cifar10.errors import CannotCreateError, ConfigError
 from nas_cifar10.networks import latency
 from nas_cifar10.networks.build import build, initialise
 from nas_cifar10.networks.cost import cost
-from nas_cifar10.place import Place
+from nas_cifar10.runs import environment
+from nas_cifar10.runs.place import Place
 from nas_cifar10.search import identity
 from nas_cifar10.search.budgets import costs_of, refusal
 from nas_cifar10.search.executors import OpenExecutor, open_executor
@@ -32,9 +33,9 @@ from nas_cifar10.segment import search_pictures
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.cost import Cost
 from nas_cifar10.space.search_space import SearchSpace
-from nas_cifar10.study import Study
-from nas_cifar10.study_open import create_study, delete_study, find_study, taken
-from nas_cifar10.study_rows import Facts
+from nas_cifar10.study.rows import Facts
+from nas_cifar10.study.storage import create_study, delete_study, find_study, taken
+from nas_cifar10.study.study import Study
 from nas_cifar10.training import precision
 from nas_cifar10.training.engine import train_step
 from nas_cifar10.training.lanes import MAX_LANES, Lanes

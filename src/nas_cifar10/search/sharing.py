@@ -2,7 +2,7 @@
 
 import torch
 
-from nas_cifar10.config import Config
+from nas_cifar10.config.schema import Config
 from nas_cifar10.training import precision
 from nas_cifar10.training.lanes import MAX_LANES
 

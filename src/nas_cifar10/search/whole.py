@@ -6,9 +6,9 @@ import torch
 
 from nas_cifar10.networks.build import build
 from nas_cifar10.networks.latency import latency_ms, measure
-from nas_cifar10.study import Study
-from nas_cifar10.study_ranking import best_of
-from nas_cifar10.study_rows import Trial, WholeLatency
+from nas_cifar10.study.ranking import best_of
+from nas_cifar10.study.rows import Trial, WholeLatency
+from nas_cifar10.study.study import Study
 from nas_cifar10.training.precision import stored_device
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
-from nas_cifar10.config_candidate import CandidateConfig
+from nas_cifar10.config.candidate import CandidateConfig
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from nas_cifar10.config import SpaceConfig
-from nas_cifar10.dimensions import Range, largest
+from nas_cifar10.config.dimensions import Range, largest
+from nas_cifar10.config.schema import SpaceConfig
 from nas_cifar10.space.candidate import (
     ARCHITECTURE_KEYS,
     BLOCK_KEYS,

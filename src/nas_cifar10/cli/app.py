@@ -1,0 +1,331 @@
+"""The front door: parse, call one function, print.
+
+Imports of ours stand in the commands, so that --help needs none of them.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import importlib.metadata
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, ParamSpec
+
+import typer
+
+from nas_cifar10 import interrupts
+from nas_cifar10.data.text import harmless, one_line
+from nas_cifar10.errors import ConfigError, MissingInputError, NasError
+from nas_cifar10.interrupts import Interrupted
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="A YAML file in; a searched, retrained and honestly measured image classifier out.",
+)
+
+P = ParamSpec("P")
+
+_STRAY_WORDS = {"allow_extra_args": True}  # answered in our words: what is meant is a config
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="the YAML file")]
+NeededConfig = Annotated[Path, typer.Option("--config", help="the YAML file")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override a key; repeatable")
+]
+RunDir = Annotated[Path | None, typer.Option("--run", metavar="DIR", help="the run's folder")]
+StudyDb = Annotated[
+    str | None, typer.Option("--study-db", metavar="PATH|URL", help="the study's database")
+]
+StudyName = Annotated[str | None, typer.Option("--study", metavar="NAME", help="which study")]
+Resume = Annotated[bool, typer.Option("--resume", help="go on where it stopped")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace an existing run")]
+Workers = Annotated[str | None, typer.Option("--workers", metavar="N|auto", help="processes")]
+Device = Annotated[
+    str | None, typer.Option("--device", metavar="auto|cpu|cuda|mps", help="where to train")
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="the same as --set seed=N")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="check, count and estimate; write nothing")]
+Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="say more on stderr")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress on stderr")]
+Port = Annotated[int, typer.Option("--port", help="where to listen; 0: any free port")]
+TopK = Annotated[int | None, typer.Option("--top-k", metavar="K", help="classes to show [3]")]
+TopTrials = Annotated[
+    int | None, typer.Option("--top-k", metavar="K", help="the K best trials, not one alone")
+]
+TrialNumber = Annotated[int | None, typer.Option("--trial", help="this trial, not the best")]
+
+
+def _explained(command: Callable[P, None]) -> Callable[P, None]:
+    """Print what a user can get wrong in plain lines on stderr, and exit with its code."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except NasError as error:
+            print(harmless(error), file=sys.stderr)
+            raise typer.Exit(error.exit_code) from None
+        except OSError as error:
+            from nas_cifar10.runs.folder import disk_error
+
+            failed = disk_error(error) or _out_of_reach(error)
+            if failed is None:
+                raise
+            print(harmless(failed), file=sys.stderr)
+            raise typer.Exit(failed.exit_code) from None
+        except Interrupted as stop:
+            print("stopped", file=sys.stderr)
+            raise typer.Exit(128 + stop.signal_number) from None
+
+    return run
+
+
+def _out_of_reach(error: OSError) -> MissingInputError | None:
+    """Return what to raise for a path that cannot so much as be looked at."""
+    out_of_reach = {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP}
+    if error.filename is None or error.errno not in out_of_reach:
+        return None
+    return MissingInputError(f"{error.filename!s:.200}: cannot be read: {error.strerror}")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"nas-cifar10 {importlib.metadata.version('nas-cifar10')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(
+    "search", help="Look for the best candidate of a space.", context_settings=_STRAY_WORDS
+)
+@app.command("run", help="Search, retrain and report in one go.", context_settings=_STRAY_WORDS)
+@_explained
+def _search_or_run(
+    context: typer.Context,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    run_dir: RunDir = None,
+    study_db: StudyDb = None,
+    study: StudyName = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    workers: Workers = None,
+    device: Device = None,
+    seed: Seed = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    if context.args:
+        word = context.args[0]
+        hint = "each KEY=VALUE needs a --set" if "=" in word else "name the config with --config"
+        raise ConfigError(f"{one_line(word)}: not expected here; {hint}")
+    if resume and overwrite:
+        raise ConfigError("--resume and --overwrite: name one of the two")
+    from nas_cifar10.cli.place import held, place_of_search
+
+    set_by_flags = {"search.workers": workers, "seed": seed}
+    given = [f"{key}={value}" for key, value in set_by_flags.items() if value is not None]
+    all_overrides = (*(overrides or ()), *given)
+    place, read = place_of_search(config, all_overrides, run_dir, study_db, study, resume=resume)
+    if dry_run:
+        with interrupts.loading():
+            from nas_cifar10.cli import train
+
+        train.rehearse(read, device, verbose - quiet, as_json=as_json)
+        return
+    with held(place, drives=True) as lock:
+        with interrupts.loading():
+            from nas_cifar10.cli import train
+
+        request = train.SearchRequest(
+            command=str(context.info_name),
+            place=place,
+            lock=lock,
+            config=read,
+            overrides=all_overrides,
+            own_database=study_db is not None,
+            resume=resume,
+            overwrite=overwrite,
+            device=device,
+            as_json=as_json,
+            loudness=verbose - quiet,
+        )
+        {"run": train.run, "search": train.search}[request.command](request)
+
+
+@app.command()
+@_explained
+def retrain(
+    study_db: StudyDb = None,
+    study: StudyName = None,
+    run_dir: RunDir = None,
+    trial: TrialNumber = None,
+    top_k: TopTrials = None,
+    overrides: Overrides = None,
+    resume: Resume = False,
+    as_json: Json = False,
+) -> None:
+    """Train the best candidate for good, and measure it on test."""
+    if trial is not None and top_k is not None:
+        raise ConfigError("--trial and --top-k: name one of the two")
+    if top_k is not None and top_k < 1:
+        raise ConfigError(f"--top-k: must be at least 1, got {top_k}")
+    from nas_cifar10.cli.place import held, locate
+
+    place = locate(run_dir, study_db, study)
+    with held(place, drives=False):
+        with interrupts.loading():
+            from nas_cifar10.cli import train
+            from nas_cifar10.runs.asked import Asked
+
+        asked = Asked(trial, top_k, tuple(overrides or ()))
+        request = train.RetrainRequest("retrain", place, asked, resume, loudness=0)
+        train.retrain(request, as_json=as_json)
+
+
+@app.command()
+@_explained
+def report(
+    study_db: StudyDb = None,
+    study: StudyName = None,
+    run_dir: RunDir = None,
+    as_json: Json = False,
+) -> None:
+    """Draw the figures and the page, and sum up what was found."""
+    with interrupts.loading():
+        from nas_cifar10.cli.place import locate
+        from nas_cifar10.cli.report import write_report
+    write_report(locate(run_dir, study_db, study), as_json=as_json)
+
+
+@app.command()
+@_explained
+def show(
+    study_db: StudyDb = None,
+    study: StudyName = None,
+    run_dir: RunDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a search found, while it runs or after."""
+    from nas_cifar10.cli.place import locate
+    from nas_cifar10.cli.show import show_study
+
+    show_study(locate(run_dir, study_db, study, writes=False), as_json=as_json)
+
+
+@app.command()
+@_explained
+def validate(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="the YAML file")],
+    overrides: Overrides = None,
+    as_json: Json = False,
+) -> None:
+    """Check a config and name every error in it."""
+    import json
+
+    from nas_cifar10.config.load import load_config
+    from nas_cifar10.config.rules import notices
+    from nas_cifar10.space.search_space import SearchSpace
+
+    checked = load_config(config, overrides or ())
+    for notice in notices(checked):
+        print(f"note: {notice}", file=sys.stderr)
+    size = SearchSpace.from_config(checked.space).size()
+    if as_json:
+        num = None if math.isinf(size) else round(size)
+        found = {"config": str(config), "candidates": num, "trials": checked.search.trials}
+        print(json.dumps(found, indent=2))
+        return
+    candidates = "endlessly many" if math.isinf(size) else f"{size:,.0f}"
+    print(f"{harmless(config)}: valid; {candidates} candidates, {checked.search.trials:,} trials")
+
+
+@app.command()
+@_explained
+def data(config: NeededConfig, overrides: Overrides = None, as_json: Json = False) -> None:
+    """Fetch, verify and describe the pictures; train nothing."""
+    from nas_cifar10.config.load import load_config
+
+    checked = load_config(config, overrides or ())
+    with interrupts.loading():
+        from nas_cifar10.cli.train import describe_data
+    describe_data(checked, as_json=as_json)
+
+
+@app.command()
+@_explained
+def predict(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="files or folders")],
+    run_dir: RunDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object a line")] = False,
+    top_k: TopK = None,
+) -> None:
+    """Ask the retrained model what is on pictures."""
+    from nas_cifar10.cli.place import locate
+
+    place = locate(run_dir, None, None)
+    with interrupts.loading():
+        from nas_cifar10.cli import model
+
+    model.predict(place.run, images, top_k, as_json=as_json)
+
+
+@app.command()
+@_explained
+def export(
+    form: Annotated[str, typer.Option("--format", metavar="onnx|pt2", help="ONNX or torch.export")],
+    run_dir: RunDir = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="where to")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the retrained model as one checked file."""
+    from nas_cifar10.cli.place import locate
+
+    place = locate(run_dir, None, None)
+    with interrupts.loading():
+        from nas_cifar10.cli import model
+
+    model.export(place.run, form, out, as_json=as_json)
+
+
+@app.command()
+@_explained
+def init(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="which config")] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="where to")] = None,
+) -> None:
+    """Copy a commented config, or list them."""
+    from nas_cifar10.cli import start
+
+    start.init(name, out)
+
+
+@app.command()
+@_explained
+def dashboard(
+    study_db: StudyDb = None,
+    study: StudyName = None,
+    run_dir: RunDir = None,
+    port: Port = 8080,
+) -> None:
+    """Show the study in a browser, until Ctrl-C."""
+    from nas_cifar10.cli import start
+    from nas_cifar10.cli.place import locate
+
+    start.dashboard(locate(run_dir, study_db, study, writes=False), port)

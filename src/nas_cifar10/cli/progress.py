@@ -1,0 +1,118 @@
+"""A search or a retrain as lines on the screen: how far, how long, the best so far."""
+
+import time
+
+from nas_cifar10.cli.output import Screen
+from nas_cifar10.config.search import RetrainConfig
+from nas_cifar10.epochs import Epoch
+from nas_cifar10.search.executors import Executor
+from nas_cifar10.segment import Segment
+from nas_cifar10.study.rows import Trial
+from nas_cifar10.study.study import Study
+
+
+class _Pace:
+    """How many epochs are left at most, and how long they take at the pace so far."""
+
+    def __init__(self, left: int) -> None:
+        self.left, self.trained, self.started = left, 0, time.monotonic()
+
+    def __str__(self) -> str:
+        if not self.trained or not self.left:
+            return ""
+        seconds = (time.monotonic() - self.started) / self.trained * self.left
+        if seconds < 90:
+            return f"  at most {seconds:.0f} s left"
+        return f"  at most {seconds / 60:.0f} min left"
+
+
+class SearchProgress:
+    """Follows a search, trial by trial."""
+
+    def __init__(self, study: Study, executor: Executor, *, quiet: bool) -> None:
+        """Start from what the study holds already."""
+        self.executor, self.candidates = executor, dict[int, str]()
+        self.num_trials, self.epochs = study.config.search.trials, study.config.training.epochs
+        self.objective = study.config.search.score
+        self.best: tuple[float, int] | None = None
+        self.trained: dict[int, int] = {}
+        self.ended: set[int] = set()
+        self.pace = _Pace(self.num_trials * self.epochs)
+        for trial in study.trials():
+            self._take(trial)
+        self.pace.trained = 0
+        self.screen = Screen(quiet=quiet, status=self._status)
+
+    def show(self, trial: Trial) -> None:
+        """Show a trial that was asked, has trained an epoch, or has ended."""
+        self._take(trial)
+        head, ended = f"trial {trial.number}", f"{len(self.ended)} of {self.num_trials} ended"
+        reached = f"  {self._reached(trial):.4f}" if trial.epochs else ""
+        best = f"  best {self.best[0]:.4f} (trial {-self.best[1]})" if self.best else ""
+        if trial.state != "running":
+            reason = f", {trial.reason}" if trial.reason else ""
+            told = f"{head}: {trial.state}{reason}{reached}"
+            self.screen.fix(f"{told}  {ended}{best}{self.pace}")
+        elif trial.epochs:
+            epoch = f"epoch {len(trial.epochs)}/{self.epochs}"
+            self.screen.move(f"{head}: {epoch}{reached}  {ended}{best}{self.pace}")
+        else:
+            self.screen.move(f"{head}: {trial.kind}, {trial.candidate.architecture}")
+
+    def _take(self, trial: Trial) -> None:
+        new = len(trial.epochs) - self.trained.get(trial.number, 0)
+        self.trained[trial.number] = len(trial.epochs)
+        self.candidates[trial.number] = str(trial.candidate.architecture)
+        self.pace.left -= new
+        self.pace.trained += new
+        if trial.state != "running":
+            self.ended.add(trial.number)
+            self.pace.left -= self.epochs - len(trial.epochs)
+        if trial.state == "complete":
+            value = (self._reached(trial), -trial.number)
+            self.best = max(self.best or value, value)
+
+    def _reached(self, trial: Trial) -> float:
+        """Return what the search maximises, at the trial's last epoch."""
+        return float(getattr(trial.epochs[-1].measured, self.objective))
+
+    def _status(self) -> list[str]:
+        """Say what the best is so far, and what each worker is at."""
+        told = []
+        if self.best is not None:
+            reached, number = self.best[0], -self.best[1]
+            told.append(f"  best {reached:.4f}: trial {number}, {self.candidates[number]}")
+        for worker, segment in enumerate(self.executor.busy, start=1):
+            told.append(f"  worker {worker}: {self._at(segment)}")
+        return told
+
+    def _at(self, segment: Segment | None) -> str:
+        if segment is None:
+            return "idle"
+        network = segment.candidate.architecture
+        return f"trial {segment.trial}, epoch {segment.stop}/{self.epochs}, {network}"
+
+
+class RetrainProgress:
+    """Follows a retrain, epoch by epoch."""
+
+    def __init__(self, screen: Screen, settings: RetrainConfig) -> None:
+        """Take what all trials have in common."""
+        self.screen, self.epochs, self.seeds = screen, settings.epochs, settings.seeds
+        self.monitor = {"test": "test (monitor only)"}.get(settings.monitor, settings.monitor)
+        self.pace = _Pace(0)
+
+    def show(self, trial: Trial, seed: int, epoch: Epoch | None) -> None:
+        """Show an epoch of one of a trial's seeds; None: say that the trial begins."""
+        if epoch is None:
+            self.pace = _Pace(self.epochs * self.seeds)
+            self.screen.fix(f"retrain of trial {trial.number}: {trial.candidate.architecture}")
+            return
+        self.pace.trained += 1
+        self.pace.left = (self.seeds - seed) * self.epochs - epoch.number
+        held_out = f"  {self.monitor} {epoch.held_out.accuracy:.4f}" if epoch.held_out else ""
+        which = f"seed {seed + 1}/{self.seeds}, " if self.seeds > 1 else ""
+        self.screen.move(
+            f"{which}epoch {epoch.number}/{self.epochs}: train {epoch.train.accuracy:.4f}"
+            f"{held_out}{self.pace}"
+        )

@@ -1,0 +1,116 @@
+"""What a search found so far, on the terminal, while it runs or after. Needs no torch."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from nas_cifar10 import interrupts, views
+from nas_cifar10.cli.output import stdout_console
+from nas_cifar10.data.text import harmless, three_digits
+from nas_cifar10.runs.lock import is_held
+from nas_cifar10.runs.place import Place
+from nas_cifar10.study.ranking import front_of, ranked, score
+from nas_cifar10.study.rows import Trial
+from nas_cifar10.study.storage import open_study
+from nas_cifar10.study.study import Study
+
+_SECONDS = 1.0  # between two looks at a running search
+_FRAME = 7  # lines of the table that are no trials, and those around it
+_COSTS = {"macs": ("MACs", "{:,}"), "latency_ms": ("latency (ms)", "{:.3f}")}
+_STATES = {"complete": "bold", "pruned": "dim", "failed": "red", "running": "cyan"}
+
+
+def show_study(place: Place, *, as_json: bool) -> None:
+    """Print totals and leaderboard; on a terminal, follow a search until it ends."""
+    study = open_study(place.database, place.study_name)
+    if as_json:
+        print(json.dumps(_as_json(study), indent=2))
+    elif sys.stdout.isatty() and is_held(place.run):
+        _follow(place, study)
+    else:
+        stdout_console().print(_screen(study, study.trials(), most=None))
+
+
+def _as_json(study: Study) -> dict[str, Any]:
+    """Return what search.json holds, and every trial as in trials.csv, the best first."""
+    trials = study.trials()
+    _, rows = views.trial_table(study, trials)
+    totals = views.totals(study, trials, study.importances())
+    return totals | {"leaderboard": [rows[trial.number] for trial in _ranked(study, trials)]}
+
+
+def _follow(place: Place, study: Study) -> None:
+    console = Console()
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            running = is_held(place.run)
+            most = max(1, console.height - _FRAME) if running else None
+            live.update(_screen(study, study.trials(), most), refresh=True)
+            if not running:
+                return
+            time.sleep(_SECONDS)
+            interrupts.check()
+
+
+def _ranked(study: Study, trials: Sequence[Trial]) -> list[Trial]:
+    """Return the trials, the best first; those that did not complete by their last epoch."""
+    search = study.config.search
+
+    def rank(trial: Trial) -> tuple[float, int]:
+        return -score(trial, search) if trial.epochs else 1.0, trial.number
+
+    others = (trial for trial in trials if trial.state != "complete")
+    return [*ranked(trials, search), *sorted(others, key=rank)]
+
+
+def _screen(study: Study, trials: Sequence[Trial], most: int | None) -> Group:
+    search = study.config.search
+    # Expanded, only the network is cut on a narrow terminal; without, Rich drops whole columns.
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=sys.stdout.isatty())
+    numbers = ["trial", search.score.replace("_f1", " F1"), "epochs", "parameters"]
+    for name in [*numbers, *(_COSTS[cost][0] for cost in _more_costs(study))]:
+        table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
+    if search.costs:
+        table.add_column("front", no_wrap=True, min_width=len("front"))
+    table.add_column("state", no_wrap=True, min_width=len("complete"))
+    table.add_column("network", no_wrap=True, overflow="ellipsis", ratio=1)
+    shown, front = _ranked(study, trials), front_of(trials, search) if search.costs else []
+    for trial in shown[:most]:
+        cells = _cells(study, trial, on_front=trial in front)
+        table.add_row(*cells, style=_STATES.get(trial.state, ""))
+    left_out = len(shown[most:]) if most is not None else 0
+    below = [Text(f"and {left_out:,} more")] if left_out else []
+    return Group(Text(harmless(_total(study, trials))), table, *below)
+
+
+def _more_costs(study: Study) -> list[str]:
+    """Return what is minimised or limited and has no column in every table."""
+    return [cost for cost in study.config.search.watched if cost != "parameters"]
+
+
+def _cells(study: Study, trial: Trial, *, on_front: bool) -> list[str]:
+    search = study.config.search
+    reached = f"{score(trial, search):.4f}" if trial.epochs else ""
+    epochs = f"{len(trial.epochs)}/{study.config.training.epochs}"
+    values = ", ".join(f"{name} {three_digits(value)}" for name, value in trial.candidate.training)
+    network = f"{trial.candidate.architecture}, {values}".replace("_", " ").removesuffix(", ")
+    costs = [_COSTS[cost][1].format(getattr(trial, cost)) for cost in _more_costs(study)]
+    mark = ["yes" if on_front else ""] if search.costs else []
+    head = [str(trial.number), reached, epochs, f"{trial.parameters:,}", *costs, *mark]
+    return [*head, trial.state, network]
+
+
+def _total(study: Study, trials: Sequence[Trial]) -> str:
+    ended = sum(trial.state != "running" for trial in trials)
+    trained = sum(len(trial.epochs) for trial in trials)
+    seconds = study.clock.seconds
+    spent = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    requested = study.config.search.trials
+    return f"{study.name}: {ended:,} of {requested:,} trials ended, {trained:,} epochs, {spent}"

@@ -1,0 +1,1 @@
+"""The chosen candidates on train + validation, for long; measured once on test."""

@@ -1,0 +1,48 @@
+"""What a retrain is asked for, as a value; trains nothing and measures nothing."""
+
+from dataclasses import dataclass
+
+from nas_cifar10.config.schema import Config
+from nas_cifar10.data.split import DataSet
+from nas_cifar10.retrain.start import Source
+from nas_cifar10.runs.folder import RetrainFolder, RunFolder
+from nas_cifar10.study.rows import Trial
+from nas_cifar10.study.study import Study
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is retrained, how, and where it goes.
+
+    Args:
+        config: The study's, with `retrain.*` as asked for now.
+        data: Its pictures and labels are on the device that trains.
+        number: Which of `retrain.seeds`, from 0; each draws its own random numbers.
+        rank: Which of `--top-k`, from 0; the first is the run's model.
+        source: The model whose weights it begins with; None: with drawn ones.
+    """
+
+    study: Study
+    trial: Trial
+    config: Config
+    data: DataSet
+    run: RunFolder
+    number: int = 0
+    rank: int = 0
+    source: Source | None = None
+
+    @property
+    def folder(self) -> RetrainFolder:
+        """Where the model and its measurement go."""
+        root = self.run.retrain.trial(self.trial.number) if self.rank else self.run.retrain
+        return root.seed(self.number)
+
+    @property
+    def is_first(self) -> bool:
+        """Say whether its model is the run's."""
+        return not self.number and not self.rank
+
+    @property
+    def measured(self) -> str | None:
+        """Name the part that decides metrics.json: test, unless it is to stay unread."""
+        return self.config.retrain.measured

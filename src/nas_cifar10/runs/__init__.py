@@ -1,0 +1,1 @@
+"""Where a run and its study are: folders, databases, and the locks on them."""

@@ -1,0 +1,73 @@
+"""What a retrain was asked for beside its config, kept so that --resume goes on with just that."""
+
+import shlex
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as checked
+
+from nas_cifar10.errors import BadDataError, MissingInputError
+from nas_cifar10.runs.folder import read_json, write_json
+from nas_cifar10.runs.reading import why
+
+
+@checked(frozen=True)
+class Asked:
+    """The flags of a retrain.
+
+    Args:
+        trial: Which trial, and `top_k`: so many of the best; without both it is the best.
+        overrides: `KEY=VALUE`, each.
+        complete: Whether all of it is done.
+    """
+
+    trial: int | None = None
+    top_k: Annotated[int, Field(ge=1)] | None = None
+    overrides: tuple[str, ...] = ()
+    complete: bool = False
+
+    @property
+    def words(self) -> list[str]:
+        """The flags, as a command has them."""
+        words = [] if self.trial is None else ["--trial", str(self.trial)]
+        words += [] if self.top_k is None else ["--top-k", str(self.top_k)]
+        return words + [word for override in self.overrides for word in ("--set", override)]
+
+    def then(self, more: "Asked") -> "Asked":
+        """Return what is asked for by going on with this and saying more, which counts first."""
+        again = {_key(override) for override in more.overrides}
+        kept = tuple(override for override in self.overrides if _key(override) not in again)
+        which = self if more.trial is None and more.top_k is None else more
+        return Asked(which.trial, which.top_k, (*kept, *more.overrides))
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0]
+
+
+def write_asked(path: Path, asked: Asked, *, complete: bool) -> None:
+    """Keep what is asked for, and whether it is done."""
+    write_json(path, asdict(replace(asked, complete=complete)))
+
+
+def read_asked(path: Path) -> Asked:
+    """Read what `write_asked` kept; where nothing was, nothing was asked for.
+
+    Raises:
+        BadDataError: it is damaged.
+    """
+    try:
+        return TypeAdapter(Asked).validate_python(read_json(path))
+    except MissingInputError:
+        return Asked()
+    except ValidationError as error:
+        raise BadDataError(
+            f"{path}: is damaged: {why(error)}; remove it, and say again what is to be retrained"
+        ) from None
+
+
+def command(arguments: list[str], asked: Asked) -> str:
+    """Return a command that asks for it, as a shell reads it."""
+    return shlex.join(["nas", *arguments, *asked.words])

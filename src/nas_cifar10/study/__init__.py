@@ -1,0 +1,1 @@
+"""A study as plain rows for anybody; the only room that imports optuna."""

@@ -1,0 +1,86 @@
+"""Which folder and which study a command means, and that it never mixes two."""
+
+from pathlib import Path
+
+import pytest
+
+from made_trained import nas, refused
+from nas_cifar10.runs.database import Database
+
+CONFIG = """\
+name: tiny run
+data: {source: digits, limit: 200}
+space: {depth: [1, 2], channels: [4, 8], kernel_size: 3, training: {learning_rate: [0.003, 0.01]}}
+training: {epochs: 1, batch_size: 64, precision: fp32, threads: 1}
+search: {trials: 4, cohort: 4}
+retrain: {epochs: 1}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(CONFIG)
+    return tmp_path
+
+
+def test_a_study_of_another_name_is_not_put_into_a_run(folder: Path) -> None:
+    assert nas("search", "--config", "tiny.yaml", "--study-db", "both.db").exit_code == 0
+    other = ("--study-db", "both.db", "--run", "outputs/other", "--study", "other")
+    assert nas("search", "--config", "tiny.yaml", *other).exit_code == 0
+    before = {path: path.read_bytes() for path in folder.rglob("outputs/*/*.*")}
+    for command in ("retrain", "report"):
+        words = (command, "--run", "outputs/tiny-run", "--study", "other")
+        told = f"holds the run of study 'tiny run' in {folder}/both.db, not of 'other'"
+        assert told in refused(73, *words)
+    assert {path: path.read_bytes() for path in before} == before
+    assert nas("show", "--run", "outputs/tiny-run", "--study", "other").exit_code == 0
+
+
+def test_a_config_and_a_database_within_a_run_mean_that_run(folder: Path) -> None:
+    assert nas("search", "--config", "tiny.yaml", "--run", "runs/a").exit_code == 0
+    words = ("search", "--config", "tiny.yaml", "--study-db", "runs/a/study.db")
+    assert "runs/a: holds a run already (study 'tiny run')" in refused(73, *words)
+    assert nas(*words, "--resume", "--set", "search.trials=5").exit_code == 0
+    assert not (folder / "outputs").exists()
+    assert len((folder / "runs/a/trials.csv").read_text().splitlines()) == 6
+
+
+def test_a_config_goes_on_with_the_database_that_its_run_names(folder: Path) -> None:
+    assert nas("search", "--config", "tiny.yaml", "--study-db", "elsewhere.db").exit_code == 0
+    words = ("search", "--config", "tiny.yaml", "--resume", "--set", "search.trials=5")
+    assert nas(*words).exit_code == 0
+    assert not (folder / "outputs/tiny-run/study.db").exists()
+    assert len((folder / "outputs/tiny-run/trials.csv").read_text().splitlines()) == 6
+
+
+def test_a_study_that_somebody_else_made_is_not_called_a_run(folder: Path) -> None:
+    assert nas("search", "--config", "tiny.yaml", "--study-db", "shared.db").exit_code == 0
+    (folder / "outputs").rename(folder / "theirs")
+    message = refused(73, "search", "--config", "tiny.yaml", "--study-db", "shared.db")
+    assert "shared.db: already holds a study 'tiny run'" in message
+    assert "another name with --study" in message
+
+
+def test_a_database_without_a_name_is_refused(folder: Path) -> None:
+    for text in ("/", ".", "sqlite:////"):
+        message = refused(2, "search", "--config", "tiny.yaml", "--study-db", text)
+        assert "--study-db: must name a file, got" in message
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("a.db", "./b/../a.db", True),
+        ("a.db", "b.db", False),
+        ("a.db", "postgresql+psycopg://h/a", False),
+        ("postgresql+psycopg://h/a", "postgresql://anna:secret@h.example.org:5432/a", True),
+        ("postgresql+psycopg://h/a", "postgresql+psycopg://h/b", False),
+        ("postgresql+psycopg://h/a", "mysql+pymysql://h/a", False),
+    ],
+)
+def test_databases_are_told_apart_as_far_as_their_names_can(
+    one: str, other: str, *, same: bool
+) -> None:
+    assert Database.parse(one).may_be(Database.parse(other)) == same
+    assert Database.parse(other).may_be(Database.parse(one)) == same

@@ -1,0 +1,117 @@
+"""`nas show`: totals and leaderboard, as a table, as JSON, and live on a terminal."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from made_report import undrawn
+from made_search import adds_up
+from made_terminal import read_until
+from made_tiny import tiny_yaml
+from nas_cifar10.cli.app import app
+from nas_cifar10.runs.folder import RunFolder, read_csv
+from nas_cifar10.runs.lock import locked
+from nas_cifar10.search import executors
+from nas_cifar10.segment import Failed
+
+TINY = tiny_yaml()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    folder = tmp_path_factory.mktemp("show")
+    (folder / "tiny.yaml").write_text(TINY)
+    with undrawn():
+        nas("search", "--config", str(folder / "tiny.yaml"), "--run", str(folder / "run"), "-q")
+    return RunFolder(folder / "run")
+
+
+def nas(*words: str) -> Result:
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_the_table_has_a_line_a_trial_the_best_first(run: RunFolder) -> None:
+    head, columns, *lines = nas("show", "--run", str(run.root)).stdout.splitlines()
+    assert head.startswith("tiny run: 4 of 4 trials ended, ")
+    assert columns.split() == [
+        "trial",
+        "accuracy",
+        "epochs",
+        "parameters",
+        "state",
+        "network",
+    ]
+    rows = read_csv(run.trials)
+    complete = [row for row in rows if row["state"] == "complete"]
+    best = max(complete, key=lambda row: (float(row["validation_accuracy"]), -int(row["trial"])))
+    assert lines[0].split()[:2] == [best["trial"], f"{float(best['validation_accuracy']):.4f}"]
+    assert sorted(line.split()[0] for line in lines) == [row["trial"] for row in rows]
+
+
+def test_json_holds_the_totals_and_every_trial(run: RunFolder) -> None:
+    found = json.loads(nas("show", "--run", str(run.root), "--json").stdout)
+    adds_up(found)
+    rows = read_csv(run.trials)
+    assert [list(row) for row in found["leaderboard"]] == [list(rows[0])] * len(rows)
+    assert {row["trial"] for row in found["leaderboard"]} == {int(row["trial"]) for row in rows}
+
+
+def test_it_writes_nothing(run: RunFolder) -> None:
+    before = {path: path.stat().st_mtime_ns for path in run.root.rglob("*")}
+    nas("show", "--run", str(run.root))
+    assert {path: path.stat().st_mtime_ns for path in run.root.rglob("*")} == before
+
+
+def on_terminal(run: RunFolder, **environment: str) -> str:
+    ours, theirs = pty.openpty()
+    words = [str(Path(sys.executable).parent / "nas"), "show", "--run", str(run.root)]
+    around = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    with subprocess.Popen(words, stdout=theirs, stderr=theirs, env=around | environment) as shown:
+        os.close(theirs)
+        seen = read_until(ours, None, seconds=60).decode()
+    assert shown.returncode == 0, seen
+    return seen
+
+
+def test_on_a_narrow_terminal_only_the_network_is_cut(run: RunFolder) -> None:
+    seen = re.sub(r"\x1b\[[\d;]*m", "", on_terminal(run, COLUMNS="60", NO_COLOR="1"))
+    rows = [line.rstrip() for line in seen.splitlines() if line.strip()][-5:]
+    assert rows[0].split() == ["trial", "accuracy", "epochs", "parameters", "state", "network"]
+    assert {row.split()[0] for row in rows[1:]} == {"0", "1", "2", "3"}
+    assert all(len(row) <= 60 for row in rows)
+
+
+def test_no_color_is_obeyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = Failed("diverged: not a finite number in epoch 1")
+    monkeypatch.setattr(executors, "train_segment", lambda *words: failed)
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    run = RunFolder(tmp_path / "run")
+    words = ["search", "--config", str(tmp_path / "tiny.yaml"), "--run", str(run.root)]
+    assert CliRunner().invoke(app, words).exit_code == 3
+    coloured = re.compile(r"\x1b\[(\d+;)*(3[0-8]|4[0-8]|9\d|10\d)[;m]")
+    assert "\x1b[31mfailed" in on_terminal(run, TERM="xterm-256color")
+    plain = on_terminal(run, TERM="xterm-256color", NO_COLOR="1")
+    assert "failed" in plain
+    assert not coloured.search(plain)
+
+
+def test_on_a_terminal_it_follows_a_search_to_its_end(run: RunFolder) -> None:
+    ours, theirs = pty.openpty()
+    nas_command = [str(Path(sys.executable).parent / "nas"), "show", "--run", str(run.root)]
+    with locked(run):
+        followed = subprocess.Popen(nas_command, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        seen = read_until(ours, b"4 of 4 trials", seconds=60)
+        assert followed.poll() is None, "it goes on while the run is held"
+    seen += read_until(ours, None, seconds=60)
+    assert followed.wait(timeout=60) == 0
+    assert seen.count(b"tiny run: 4 of 4 trials ended") >= 2

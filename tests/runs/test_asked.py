@@ -1,0 +1,97 @@
+"""A retrain that is gone on with is the one that was asked for, whatever is said again."""
+
+from pathlib import Path
+
+import pytest
+
+from made_trained import nas, refused, trained_run
+from nas_cifar10.errors import BadDataError
+from nas_cifar10.runs.asked import Asked, command, read_asked, write_asked
+from nas_cifar10.runs.folder import RunFolder, read_csv, read_json
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        (Asked(), Asked(3, None, ("a=1", "b=2"))),
+        (Asked(overrides=("b=3", "c=4")), Asked(3, None, ("a=1", "b=3", "c=4"))),
+        (Asked(trial=5), Asked(5, None, ("a=1", "b=2"))),
+        (Asked(top_k=2, overrides=("a=2",)), Asked(None, 2, ("b=2", "a=2"))),
+    ],
+)
+def test_what_is_said_again_counts_and_the_rest_stays(more: Asked, expected: Asked) -> None:
+    assert Asked(3, None, ("a=1", "b=2"), complete=True).then(more) == expected
+
+
+def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path, asked = tmp_path / "asked.json", Asked(None, 2, ("a=b c",))
+    assert read_asked(path) == Asked()
+    write_asked(path, asked, complete=False)
+    assert read_asked(path) == asked
+    write_asked(path, asked, complete=True)
+    assert read_asked(path).complete
+    assert command(["retrain"], asked) == "nas retrain --top-k 2 --set 'a=b c'"
+
+
+@pytest.mark.parametrize("text", ["[]", '{"trial": "x"}', '{"top_k": 0}', "{"])
+def test_a_damaged_one_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "asked.json"
+    path.write_text(text)
+    with pytest.raises(BadDataError, match=f"^{path}: "):
+        read_asked(path)
+
+
+def test_a_bare_resume_goes_on_with_the_trial_and_the_settings(tmp_path: Path) -> None:
+    run = trained_run(tmp_path)
+    other = 1 - read_json(run.retrain.metrics)["trial"]
+    words = ("--trial", other, "--set", "retrain.epochs=2", "--set", "retrain.seeds=2")
+    assert nas("retrain", "--run", run.root, *words).exit_code == 0
+    lose_the_second_seed(run)
+    assert "unfinished; nas retrain" in nas("report", "--run", run.root).stdout
+    unread = ("--set", "retrain.test=false", "--set", "retrain.monitor=none")
+    result = nas("retrain", "--run", run.root, "--resume", *unread)
+    assert result.exit_code == 0, result.output
+    assert read_json(run.retrain.metrics)["trial"] == other
+    assert len(read_csv(run.retrain.seed(1).history)) == 2
+    assert not run.retrain.predictions.exists()
+    assert read_asked(run.asked).overrides[2:] == ("retrain.test=false", "retrain.monitor=none")
+
+
+def test_a_bare_resume_of_what_is_done_asks_for_the_same(tmp_path: Path) -> None:
+    """A test set that was to stay unread stays so, and no seed is forgotten."""
+    run = trained_run(tmp_path)
+    unread = ("--set", "retrain.test=false", "--set", "retrain.monitor=none")
+    words = (*unread, "--set", "retrain.seeds=2")
+    assert nas("retrain", "--run", run.root, *words).exit_code == 0
+    before, asked = read_json(run.retrain.summary), run.asked.read_bytes()
+    result = nas("retrain", "--run", run.root, "--resume")
+    assert result.exit_code == 0, result.output
+    assert "test" not in read_json(run.retrain.metrics)
+    assert not run.retrain.predictions.exists()
+    assert (read_json(run.retrain.summary), run.asked.read_bytes()) == (before, asked)
+
+
+def lose_the_second_seed(run: RunFolder) -> None:
+    """Leave what is there when a retrain is stopped before its second seed."""
+    for path in (*run.retrain.seed(1).root.iterdir(), run.retrain.summary):
+        path.unlink()
+    write_asked(run.asked, read_asked(run.asked), complete=False)
+
+
+def test_what_is_refused_leaves_what_was_asked_for(tmp_path: Path) -> None:
+    run = trained_run(tmp_path)
+    other, before = 1 - read_json(run.retrain.metrics)["trial"], run.asked.read_bytes()
+    words = ("--resume", "--trial", other)
+    assert "holds the retrain of another trial" in refused(78, "retrain", "--run", run.root, *words)
+    assert run.asked.read_bytes() == before
+
+
+def test_a_measurement_that_is_given_up_stays_nowhere(tmp_path: Path) -> None:
+    run = trained_run(tmp_path, "search.schedule.name=none")
+    best = read_json(run.retrain.metrics)["trial"]
+    assert nas("retrain", "--run", run.root, "--top-k", 2, "--json").exit_code == 0
+    assert run.retrain.trial(best).predictions.exists()
+    unread = ("--set", "retrain.test=false", "--set", "retrain.monitor=none")
+    words = ("--resume", "--top-k", 2, *unread, "--json")
+    assert nas("retrain", "--run", run.root, *words).exit_code == 0
+    assert not list(run.retrain.root.rglob("predictions.npz"))
