@@ -82,7 +82,7 @@ def draw(config: Config, number: int) -> list[Candidate]:
         if isinstance(dimension, Choice):
             return dimension.values[int(place * len(dimension.values))]
         assert isinstance(dimension, RealRange)
-        return dimension.low * (dimension.high / dimension.low) ** place
+        return float(dimension.low * (dimension.high / dimension.low) ** place)
 
     found: dict[Architecture, Candidate] = {}
     while len(found) < number:

@@ -12,7 +12,7 @@ import math
 import shutil
 import tempfile
 import time
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,9 +32,10 @@ from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.search import driver
 from nas_cifar10.segment import Segment, Trained, identity, merged
 from nas_cifar10.space.candidate import Candidate
+from nas_cifar10.study.book import distributions
 from nas_cifar10.study.rows import Facts
 from nas_cifar10.study.storage import create_study, open_study
-from nas_cifar10.study.study import Study, distributions
+from nas_cifar10.study.study import Study
 from nas_cifar10.training.checkpoint import packed
 from nas_cifar10.training.optim import make_optimizer
 
@@ -68,6 +69,11 @@ class AtOnce:
     def free(self) -> int:
         """One where nothing waits."""
         return 1 - len(self.tasks)
+
+    @property
+    def busy(self) -> list[Segment | None]:
+        """What waits."""
+        return list(self.tasks) or [None]
 
     def submit(self, segment: Segment, checkpoint: bytes | None) -> None:
         """Take a segment."""
@@ -152,7 +158,7 @@ def measure(size: int, more: int) -> dict[str, Any]:
 @contextmanager
 def timed_parts() -> Iterator[dict[str, float]]:
     """Time the functions of `PARTS` wherever they are called."""
-    seconds: dict[str, float] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     plain = {name: getattr(owner, function) for name, (owner, function) in PARTS.items()}
 
     def timed(name: str) -> Callable[..., Any]:
@@ -174,12 +180,30 @@ def timed_parts() -> Iterator[dict[str, float]]:
             setattr(owner, function, plain[name])
 
 
+def facts(config: Config) -> Facts:
+    """Return what is fixed of a study of CIFAR-10."""
+    resolved = {"device": "cpu", "precision": "fp32", "threads": 1, "retrain_threads": 1}
+    sizes = {"all": 60_000, "train": 45_000, "validation": 5_000, "test": 10_000}
+    names = [str(number) for number in range(CLASSES)]
+    pairs = ("train_validation", "train_test", "validation_test", "within_train")
+    data = {
+        "class_names": names,
+        "pictures": {part: dict.fromkeys(names, size // CLASSES) for part, size in sizes.items()},
+        "totals": sizes,
+        "majority_accuracy": {"validation": 0.1, "test": 0.1},
+        "duplicates": dict.fromkeys(pairs, 0),
+        "skipped": 0,
+        "ignored": 0,
+        "shape": list(SHAPE),
+        "fingerprint": "made up",
+    }
+    return Facts(config.plain(), resolved, data)
+
+
 def filled(run: RunFolder, config: Config, size: int) -> Study:
     """Return a study with so many complete trials, each with five epochs."""
-    resolved = {"device": "cpu", "precision": "fp32", "threads": 1, "retrain_threads": 1}
-    data = {"fingerprint": "made up", "shape": list(SHAPE), "class_names": list("0123456789")}
     database = Database(path=run.study)
-    study = create_study(database, config.name, Facts(config.plain(), resolved, data))
+    study = create_study(database, config.name, facts(config))
     drawn = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     trials = []
     for _ in range(size):

@@ -12,6 +12,7 @@ import argparse
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
@@ -25,7 +26,7 @@ from torchvision import transforms
 EPOCHS = 5
 
 
-class Pictures(Dataset):
+class Pictures(Dataset[tuple[torch.Tensor, int]]):
     """All pictures of a part, decoded once, as torchvision's own CIFAR-10 holds them."""
 
     def __init__(self, part: Path, limit: int | None = None) -> None:
@@ -55,10 +56,11 @@ class Pictures(Dataset):
 class Net(nn.Module):
     """Two to four blocks of convolution, ReLU and max-pooling, as the trial says."""
 
-    def __init__(self, trial: optuna.Trial) -> None:
+    def __init__(self, trial: optuna.trial.BaseTrial) -> None:
         """Ask the trial for every layer."""
         super().__init__()
-        layers, channels, size = [], 3, 32
+        layers: list[nn.Module] = []
+        channels, size = 3, 32
         for i in range(trial.suggest_int("num_layers", 2, 4)):
             width = trial.suggest_categorical(f"channels_{i}", [16, 32, 64])
             kernel = trial.suggest_categorical(f"kernel_{i}", [3, 5])
@@ -70,27 +72,31 @@ class Net(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits (N, 10)."""
-        return self.classifier(self.features(x).flatten(1))
+        logits: torch.Tensor = self.classifier(self.features(x).flatten(1))
+        return logits
 
 
-def train_epoch(model: nn.Module, optimizer: torch.optim.Optimizer, loader: DataLoader) -> None:
+def train_epoch(
+    model: nn.Module, optimizer: torch.optim.Optimizer, loader: DataLoader[Any]
+) -> None:
     """Take one step a batch."""
     model.train()
     for images, labels in loader:
         optimizer.zero_grad()
         loss = F.cross_entropy(model(images), labels)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
 
-def accuracy(model: nn.Module, loader: DataLoader) -> float:
+def accuracy(model: nn.Module, loader: DataLoader[Any]) -> float:
     """Measure the share of right answers."""
     model.eval()
-    right = 0
+    right = num = 0
     with torch.no_grad():
         for images, labels in loader:
-            right += (model(images).argmax(1) == labels).sum().item()
-    return right / len(loader.dataset)
+            right += int((model(images).argmax(1) == labels).sum())
+            num += len(labels)
+    return right / num
 
 
 def main() -> None:

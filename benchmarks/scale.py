@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from driver_cost import made_epochs
+from driver_cost import CLASSES, SHAPE, facts, made_epochs
 from measuring import core_waits, describe_machine, spread, write_result
 from nas_cifar10.config.load import load_config
 from nas_cifar10.config.schema import Config
@@ -44,12 +44,11 @@ from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.segment import Segment, Trained
 from nas_cifar10.space.candidate import Architecture
-from nas_cifar10.study.rows import Facts, Trial
+from nas_cifar10.study.rows import Trial
 from nas_cifar10.study.storage import create_study
 from nas_cifar10.study.study import Study
 
 CURVES = Path("benchmarks/results/curves.csv")
-SHAPE, CLASSES = (3, 32, 32), 10
 NEIGHBOURS = 5
 ADAM = 3 * 4  # bytes a parameter: the weight and two moments
 STEP = 64_000  # checkpoints of about one size share their bytes: no worker here has its own memory
@@ -222,14 +221,6 @@ def measure(workers: int, config: Config, mean_seconds: float, seed: int) -> dic
     }
 
 
-def facts(config: Config) -> Facts:
-    """Return what is fixed of a study, as of CIFAR-10."""
-    resolved = {"device": "cpu", "precision": "fp32", "threads": 1, "retrain_threads": 1}
-    names = [str(number) for number in range(CLASSES)]
-    data = {"fingerprint": "made up", "shape": list(SHAPE), "class_names": names}
-    return Facts(config.plain(), resolved, data)
-
-
 class timed_draws:
     """Note the trials there were, and the seconds, of every draw."""
 
@@ -237,9 +228,9 @@ class timed_draws:
         """Note it here."""
         plain = Study.propose
 
-        def propose(study: Study, number: int) -> Any:
+        def propose(study: Study, number: int, *rest: Any) -> Any:
             started = time.perf_counter()
-            proposal = plain(study, number)
+            proposal = plain(study, number, *rest)
             noted.append((number, time.perf_counter() - started))
             return proposal
 

@@ -131,7 +131,7 @@ def plain_network() -> nn.Module:
 
 def plain_epoch(root: str, number: int) -> float:
     """Return pictures a second of the plain script's epoch, without the start of its workers."""
-    pictures = plain_script.Pictures(Path(root), number)
+    pictures = plain_script.Pictures(Path(root) / "train", number)
     loader = DataLoader(pictures, batch_size=BATCH, shuffle=True, num_workers=2)
     network = plain_network()
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
@@ -141,7 +141,7 @@ def plain_epoch(root: str, number: int) -> float:
         seen += len(labels)
         optimizer.zero_grad()
         loss = F.cross_entropy(network(images), labels)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return seen / (time.perf_counter() - started)
 
@@ -238,7 +238,7 @@ def plain_losses(pictures: Pictures, dtype: torch.dtype, threads: int, rate: flo
     for images, labels in islice(shuffled_batches(pictures.train, BATCH, 0), STEPS):
         loss = F.cross_entropy(network(images.to(dtype).contiguous()), labels)
         adam.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         adam.step()
         found.append(loss.item())
     return found
@@ -271,7 +271,7 @@ def layer_table(
     leaves = [(n, m) for n, m in network.named_modules() if not list(m.children())]
     for name, module in leaves:
         forward, backward, out = layer_times(module, x, precision, repeats, first=x is images)
-        row = {"part": f"{name} {type(module).__name__}"}
+        row: dict[str, Any] = {"part": f"{name} {type(module).__name__}"}
         row |= {"forward_ms": round(forward, 3), "backward_ms": round(backward, 3)}
         if isinstance(module, nn.Conv2d | nn.Linear):
             macs = out.numel() * module.weight[0].numel()

@@ -120,8 +120,9 @@ def retrained(given: Any, run: Path, overrides: Iterable[str], source: Path) -> 
 def in_words(found: dict[str, Any]) -> str:
     """Return mean and standard deviation over the seeds after some of the epochs."""
     told = []
-    for epoch in (1, 5, 10, len(found["curves"][0])):
-        values = [curve[epoch - 1] for curve in found["curves"] if len(curve) >= epoch]
+    last = len(found["curves"][0])
+    for epoch in sorted({epoch for epoch in (1, 5, 10, last) if epoch <= last}):
+        values = [curve[epoch - 1] for curve in found["curves"]]
         sd = statistics.stdev(values) if len(values) > 1 else 0.0
         told.append(f"{epoch}: {100 * statistics.mean(values):.1f} ± {100 * sd:.1f}")
     return ", ".join(told)

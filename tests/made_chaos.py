@@ -39,7 +39,7 @@ from nas_cifar10.interrupts import Interrupted
 from nas_cifar10.networks.build import build
 from nas_cifar10.retrain.train import prepare, retrain_all
 from nas_cifar10.runs.asked import Asked
-from nas_cifar10.runs.folder import disk_error
+from nas_cifar10.runs.files import disk_error
 from nas_cifar10.runs.lock import locked
 from nas_cifar10.search import driver
 from nas_cifar10.search.driver import run_search

@@ -16,7 +16,8 @@ from made_network import Network, two_machines
 from made_search import pictures, timeless
 from made_segments import CPU
 from nas_cifar10.config.search import RayConfig
-from nas_cifar10.runs.folder import RunFolder, read_json
+from nas_cifar10.runs.files import read_json
+from nas_cifar10.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from nas_cifar10.search import ray_cluster

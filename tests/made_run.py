@@ -15,14 +15,8 @@ from nas_cifar10.config.schema import Config
 from nas_cifar10.data import album
 from nas_cifar10.networks.cost import cost
 from nas_cifar10.runs.asked import Asked, write_asked
-from nas_cifar10.runs.folder import (
-    RunFolder,
-    read_json,
-    write_atomic,
-    write_csv,
-    write_json,
-    write_text,
-)
+from nas_cifar10.runs.files import read_json, write_atomic, write_csv, write_json, write_text
+from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.search_space import Choice, Dimension, IntegerRange, SearchSpace, Value
 from nas_cifar10.training import metrics

@@ -18,7 +18,8 @@ from nas_cifar10.card import card, escaped
 from nas_cifar10.config import yaml_text
 from nas_cifar10.config.load import load_config
 from nas_cifar10.config.schema import Config
-from nas_cifar10.runs.folder import RunFolder, read_json
+from nas_cifar10.runs.files import read_json
+from nas_cifar10.runs.folder import RunFolder
 
 PAYLOADS = [
     "<script>alert(1)</script>",

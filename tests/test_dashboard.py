@@ -18,7 +18,8 @@ from made_study import made_config, made_study, play
 from made_trained import refused
 from nas_cifar10.dashboard import reading_only
 from nas_cifar10.runs import environment
-from nas_cifar10.runs.folder import RunFolder, write_json
+from nas_cifar10.runs.files import write_json
+from nas_cifar10.runs.folder import RunFolder
 
 EXTRA = "the extra [dashboard] is not installed"
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))

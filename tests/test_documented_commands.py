@@ -7,15 +7,17 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 from typer.testing import CliRunner
 
 from made_links import some_of_cifar10
 from made_trained import trained_run
 from nas_cifar10.cli.app import app
+from nas_cifar10.data.decode import into
 from nas_cifar10.runs.folder import RunFolder
 
 ROOT = Path(__file__).parents[1]
@@ -140,6 +142,20 @@ def test_the_tutorial_runs_from_top_to_bottom(
     assert seen >= {"init", "validate", "data", "search", "run", "report", "predict", "export"}
     assert (tmp_path / "outputs/digits/retrain/model.onnx").is_file()
     assert not (tmp_path / "outputs/quickstart").exists(), "README's script made that one"
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_the_tutorial_prepares_a_photo_as_predict_does(tmp_path: Path, orientation: int) -> None:
+    photo, exif = tmp_path / "photo.jpg", Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    noise = np.random.default_rng(0).integers(0, 256, (45, 71, 3), np.uint8)
+    Image.fromarray(noise).save(photo, exif=exif)
+    (block,) = (block for _, block in blocks("docs/tutorial.md") if "def prepared" in block)
+    told: dict[str, Any] = {}
+    exec(block, told)
+    decoded = np.empty((3, 32, 32), np.uint8)
+    assert into(decoded, photo) is None
+    assert np.array_equal(told["prepared"](str(photo), 32), decoded[None])
 
 
 @pytest.mark.cifar

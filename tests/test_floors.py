@@ -9,7 +9,7 @@ PACKAGE = "nas_cifar10"
 
 # A room is a folder, or a module outside the folders.
 FLOORS = [
-    {"config", "runs", "errors", "interrupts", "crash", "described", "epochs", "fronts"},
+    {"config", "runs", "errors", "interrupts", "crash", "described", "epochs", "fronts", "text"},
     {"space"},
     {"data", "networks", "training", "study"},
     {"segment", "views", "model", "card", "export_check"},
@@ -196,4 +196,4 @@ def test_files_are_written_in_one_way_only() -> None:
     seen += "\nopen('e', mode='w')\nPath('f').open('r+b')"
     assert len(list(writes(ast.parse(f"{seen}\ntorch.save(x, content)\nopen('d', 'rb')")))) == 6
     found = {name for name, path in WRITTEN.items() for _ in writes(TREES[path])}
-    assert found == {"runs.folder", "runs.lock"}
+    assert found == {"runs.files", "runs.lock"}

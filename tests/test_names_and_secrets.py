@@ -14,10 +14,10 @@ from made_pictures import noise, save
 from made_search import begin, digits, place_in
 from made_study import made_config
 from nas_cifar10.cli.app import app
-from nas_cifar10.data.text import harmless
 from nas_cifar10.runs.database import Database
 from nas_cifar10.runs.place import Place
 from nas_cifar10.search.record import describe_run
+from nas_cifar10.text import harmless
 
 CONFIG = """\
 name: {name}

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nas_cifar10.config import yaml_text
+from nas_cifar10.config.retrain import RetrainConfig
 from nas_cifar10.config.schema import Config, TrainingConfig
-from nas_cifar10.config.search import RetrainConfig
-from nas_cifar10.data.text import one_line
 from nas_cifar10.described import PARTS
 from nas_cifar10.space.candidate import Candidate
+from nas_cifar10.text import one_line
 
 Values = Mapping[str, Any]
 

@@ -31,7 +31,8 @@ from nas_cifar10.errors import (
     NasError,
 )
 from nas_cifar10.model import Model, probabilities
-from nas_cifar10.runs.folder import RunFolder, write_atomic
+from nas_cifar10.runs.files import write_atomic
+from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.training.metrics import Probabilities
 
 TOLERANCE = 1e-4  # of a probability: what another order of fp32 sums may change, and no more

@@ -17,7 +17,8 @@ from nas_cifar10.data.loader import Part, batches, normalisation
 from nas_cifar10.data.multiview import View, seen
 from nas_cifar10.errors import BadDataError, MissingInputError
 from nas_cifar10.networks.build import build
-from nas_cifar10.runs.folder import RetrainFolder, read_json
+from nas_cifar10.runs.files import read_json
+from nas_cifar10.runs.folder import RetrainFolder
 from nas_cifar10.runs.reading import read_bytes, why
 from nas_cifar10.space.candidate import Architecture, Candidate
 from nas_cifar10.training.engine import evaluate

@@ -11,9 +11,9 @@ import torch
 
 from nas_cifar10.data.image_folder import SUFFIXES, decode_all, files_below
 from nas_cifar10.data.loader import Part
-from nas_cifar10.data.text import one_line
 from nas_cifar10.errors import BadDataError, ConfigError, MissingInputError
 from nas_cifar10.model import Model, probabilities
+from nas_cifar10.text import one_line
 
 MAX_BATCH = 1024
 BATCH_BYTES = 2**25  # of decoded pictures: 1,024 of 104x104 in RGB

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 from nas_cifar10.config import yaml_text
-from nas_cifar10.runs.folder import RunFolder, write_csv, write_json, write_text
+from nas_cifar10.runs.files import write_csv, write_json, write_text
+from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.study.ranking import best_of, front_of
 from nas_cifar10.study.rows import Trial
 from nas_cifar10.study.study import Study

@@ -15,7 +15,8 @@ from nas_cifar10.cli.app import app
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.html import page
 from nas_cifar10.report.write import report
-from nas_cifar10.runs.folder import RunFolder, read_csv, read_json, write_csv, write_json
+from nas_cifar10.runs.files import read_csv, read_json, write_csv, write_json
+from nas_cifar10.runs.folder import RunFolder
 
 pytestmark = pytest.mark.browser
 

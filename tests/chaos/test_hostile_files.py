@@ -19,8 +19,8 @@ from made_cifar10 import ARCHIVE, FOLDER, Made, add, place, trust
 from made_hostile import Spoil
 from made_pictures import cats_and_dogs, save
 from made_search import timeless
-from nas_cifar10.data.text import harmless
 from nas_cifar10.runs.folder import RunFolder
+from nas_cifar10.text import harmless
 
 pytestmark = [
     pytest.mark.chaos,

@@ -40,7 +40,7 @@ def test_without_a_name_every_config_is_listed_with_its_purpose(here: Path) -> N
 
 def test_purposes_are_wrapped_beside_the_names(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     console = Console(width=60)
-    monkeypatch.setattr("nas_cifar10.cli.start.stdout_console", lambda: console)
+    monkeypatch.setattr("nas_cifar10.cli.configs.stdout_console", lambda: console)
     lines = nas("init").stdout.splitlines()
     assert max(map(len, lines)) <= 60
     assert [line.split()[0] for line in lines if not line.startswith(" " * 14)] == NAMES

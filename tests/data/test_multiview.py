@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from made_trained import made_model, made_part
-from nas_cifar10.config.search import RetrainConfig
+from nas_cifar10.config.retrain import RetrainConfig
 from nas_cifar10.data.loader import normalise
 from nas_cifar10.data.multiview import VIEWS, View, seen
 from nas_cifar10.model import over_views, probabilities

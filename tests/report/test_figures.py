@@ -21,7 +21,8 @@ from nas_cifar10.report.figures import FIGURES, draw, png
 from nas_cifar10.report.figures_space import Axis
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.write import report
-from nas_cifar10.runs.folder import RunFolder, read_csv, read_json, write_csv, write_json
+from nas_cifar10.runs.files import read_csv, read_json, write_csv, write_json
+from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.space.search_space import Choice, IntegerRange, RealRange
 
 Make = Callable[..., RunFolder]

@@ -10,7 +10,8 @@ import pytest
 from nas_cifar10.errors import BadDataError
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.gather import gather
-from nas_cifar10.runs.folder import RunFolder, read_csv, read_json, write_csv, write_json
+from nas_cifar10.runs.files import read_csv, read_json, write_csv, write_json
+from nas_cifar10.runs.folder import RunFolder
 
 Make = Callable[..., RunFolder]
 

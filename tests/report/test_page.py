@@ -20,7 +20,8 @@ from nas_cifar10.report.html import page
 from nas_cifar10.report.summary import duration, macs_of, summary
 from nas_cifar10.report.write import report
 from nas_cifar10.runs.asked import Asked, write_asked
-from nas_cifar10.runs.folder import RunFolder, read_csv, read_json, write_csv, write_json
+from nas_cifar10.runs.files import read_csv, read_json, write_csv, write_json
+from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.training.metrics import over_seeds
 
 Make = Callable[..., RunFolder]

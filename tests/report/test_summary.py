@@ -9,7 +9,8 @@ from made_holder import Holder
 from nas_cifar10.report import caveats
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.summary import duration, summary
-from nas_cifar10.runs.folder import RunFolder, read_csv, read_json, write_csv, write_json
+from nas_cifar10.runs.files import read_csv, read_json, write_csv, write_json
+from nas_cifar10.runs.folder import RunFolder
 
 Make = Callable[..., RunFolder]
 

@@ -17,7 +17,8 @@ from nas_cifar10.report.headline import numbers, sentence
 from nas_cifar10.report.parts import Trial
 from nas_cifar10.report.summary import summary
 from nas_cifar10.report.write import report
-from nas_cifar10.runs.folder import RunFolder, read_csv, read_json, write_json
+from nas_cifar10.runs.files import read_csv, read_json, write_json
+from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.space.candidate import Architecture, Block
 from nas_cifar10.space.cost import Layer
 

@@ -7,7 +7,8 @@ import pytest
 from made_trained import nas, refused, trained_run
 from nas_cifar10.errors import BadDataError
 from nas_cifar10.runs.asked import Asked, command, read_asked, write_asked
-from nas_cifar10.runs.folder import RunFolder, read_csv, read_json
+from nas_cifar10.runs.files import read_csv, read_json
+from nas_cifar10.runs.folder import RunFolder
 
 
 @pytest.mark.parametrize(

@@ -15,17 +15,15 @@ from nas_cifar10.errors import (
     NasError,
     StorageError,
 )
-from nas_cifar10.runs.folder import (
-    RunFolder,
-    latest,
+from nas_cifar10.runs.files import (
     read_csv,
     read_json,
-    slug,
     write_atomic,
     write_csv,
     write_json,
     write_text,
 )
+from nas_cifar10.runs.folder import RunFolder, latest, slug
 
 
 @pytest.mark.parametrize(

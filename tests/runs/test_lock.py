@@ -10,7 +10,8 @@ import pytest
 
 from made_holder import Holder
 from nas_cifar10.errors import CannotCreateError, StorageError
-from nas_cifar10.runs.folder import RunFolder, write_atomic, write_json
+from nas_cifar10.runs.files import write_atomic, write_json
+from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.runs.lock import is_held, locked
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from nas_cifar10.errors import BadDataError, CannotCreateError, MissingInputError
 from nas_cifar10.runs import environment
-from nas_cifar10.runs.folder import RunFolder, latest, read_json, write_json
+from nas_cifar10.runs.files import read_json, write_json
+from nas_cifar10.runs.folder import RunFolder, latest
 from nas_cifar10.runs.lock import locked
 from nas_cifar10.runs.reading import read_bytes, why
 

@@ -28,7 +28,7 @@ from nas_cifar10.config.search import ConstraintsConfig
 from nas_cifar10.networks.latency import every_part
 from nas_cifar10.report.summary import summary
 from nas_cifar10.report.write import report
-from nas_cifar10.runs.folder import read_csv, read_json, write_json
+from nas_cifar10.runs.files import read_csv, read_json, write_json
 from nas_cifar10.search.budgets import excess, refusal
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.search.executors import InProcess

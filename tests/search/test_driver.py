@@ -21,7 +21,7 @@ from made_search import (
     table,
     timeless,
 )
-from nas_cifar10.runs import folder
+from nas_cifar10.runs import files
 from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.runs.place import Place
 from nas_cifar10.search import driver, executors
@@ -150,7 +150,7 @@ def test_a_kill_before_or_after_any_record_changes_nothing(
 
         return run
 
-    monkeypatch.setattr(driver, "write_atomic", mortal(folder.write_atomic))
+    monkeypatch.setattr(driver, "write_atomic", mortal(files.write_atomic))
     monkeypatch.setattr(Study, "add", mortal(Study.add))
     monkeypatch.setattr(Study, "set_epochs", mortal(Study.set_epochs))
     monkeypatch.setattr(Study, "end", mortal(Study.end))

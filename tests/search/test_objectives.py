@@ -33,7 +33,8 @@ from nas_cifar10.networks import latency
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.html import page
 from nas_cifar10.report.write import report
-from nas_cifar10.runs.folder import RunFolder, read_json
+from nas_cifar10.runs.files import read_json
+from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.search.executors import InProcess
 from nas_cifar10.search.schedules import ByFronts, Halving, Hyperband

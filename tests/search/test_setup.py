@@ -26,7 +26,7 @@ from nas_cifar10.errors import (
     StateError,
 )
 from nas_cifar10.runs.database import Database
-from nas_cifar10.runs.folder import read_json, write_json
+from nas_cifar10.runs.files import read_json, write_json
 from nas_cifar10.runs.place import Place
 from nas_cifar10.search import record, setup, sharing
 from nas_cifar10.search.dry_run import dry_run

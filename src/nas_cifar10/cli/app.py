@@ -1,6 +1,6 @@
-"""The front door: parse, call one function, print.
+"""Every command and flag as typer reads them; each parses, and calls one function.
 
-Imports of ours stand in the commands, so that --help needs none of them.
+What is slow to import is imported in the commands, so that --help needs none of it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import functools
 import importlib.metadata
-import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,9 +16,9 @@ from typing import Annotated, ParamSpec
 import typer
 
 from nas_cifar10 import interrupts
-from nas_cifar10.data.text import harmless, one_line
 from nas_cifar10.errors import ConfigError, MissingInputError, NasError
 from nas_cifar10.interrupts import Interrupted
+from nas_cifar10.text import harmless, one_line
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -72,7 +71,7 @@ def _explained(command: Callable[P, None]) -> Callable[P, None]:
             print(harmless(error), file=sys.stderr)
             raise typer.Exit(error.exit_code) from None
         except OSError as error:
-            from nas_cifar10.runs.folder import disk_error
+            from nas_cifar10.runs.files import disk_error
 
             failed = disk_error(error) or _out_of_reach(error)
             if failed is None:
@@ -208,10 +207,13 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Draw the figures and the page, and sum up what was found."""
+    from nas_cifar10.cli.place import locate
+
+    place = locate(run_dir, study_db, study)
     with interrupts.loading():
-        from nas_cifar10.cli.place import locate
         from nas_cifar10.cli.report import write_report
-    write_report(locate(run_dir, study_db, study), as_json=as_json)
+
+    write_report(place, as_json=as_json)
 
 
 @app.command()
@@ -224,9 +226,12 @@ def show(
 ) -> None:
     """Show what a search found, while it runs or after."""
     from nas_cifar10.cli.place import locate
-    from nas_cifar10.cli.show import show_study
 
-    show_study(locate(run_dir, study_db, study, writes=False), as_json=as_json)
+    place = locate(run_dir, study_db, study, writes=False)
+    with interrupts.loading():
+        from nas_cifar10.cli.show import show_study
+
+    show_study(place, as_json=as_json)
 
 
 @app.command()
@@ -237,23 +242,9 @@ def validate(
     as_json: Json = False,
 ) -> None:
     """Check a config and name every error in it."""
-    import json
+    from nas_cifar10.cli import configs
 
-    from nas_cifar10.config.load import load_config
-    from nas_cifar10.config.rules import notices
-    from nas_cifar10.space.search_space import SearchSpace
-
-    checked = load_config(config, overrides or ())
-    for notice in notices(checked):
-        print(f"note: {notice}", file=sys.stderr)
-    size = SearchSpace.from_config(checked.space).size()
-    if as_json:
-        num = None if math.isinf(size) else round(size)
-        found = {"config": str(config), "candidates": num, "trials": checked.search.trials}
-        print(json.dumps(found, indent=2))
-        return
-    candidates = "endlessly many" if math.isinf(size) else f"{size:,.0f}"
-    print(f"{harmless(config)}: valid; {candidates} candidates, {checked.search.trials:,} trials")
+    configs.validate(config, overrides or (), as_json=as_json)
 
 
 @app.command()
@@ -264,7 +255,7 @@ def data(config: NeededConfig, overrides: Overrides = None, as_json: Json = Fals
 
     checked = load_config(config, overrides or ())
     with interrupts.loading():
-        from nas_cifar10.cli.train import describe_data
+        from nas_cifar10.cli.data import describe_data
     describe_data(checked, as_json=as_json)
 
 
@@ -279,7 +270,7 @@ def predict(
     """Ask the retrained model what is on pictures."""
     from nas_cifar10.cli.place import locate
 
-    place = locate(run_dir, None, None)
+    place = locate(run_dir)
     with interrupts.loading():
         from nas_cifar10.cli import model
 
@@ -297,7 +288,7 @@ def export(
     """Write the retrained model as one checked file."""
     from nas_cifar10.cli.place import locate
 
-    place = locate(run_dir, None, None)
+    place = locate(run_dir)
     with interrupts.loading():
         from nas_cifar10.cli import model
 
@@ -311,9 +302,9 @@ def init(
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="where to")] = None,
 ) -> None:
     """Copy a commented config, or list them."""
-    from nas_cifar10.cli import start
+    from nas_cifar10.cli import configs
 
-    start.init(name, out)
+    configs.init(name, out)
 
 
 @app.command()
@@ -325,7 +316,10 @@ def dashboard(
     port: Port = 8080,
 ) -> None:
     """Show the study in a browser, until Ctrl-C."""
-    from nas_cifar10.cli import start
     from nas_cifar10.cli.place import locate
 
-    start.dashboard(locate(run_dir, study_db, study, writes=False), port)
+    place = locate(run_dir, study_db, study, writes=False)
+    with interrupts.loading():
+        from nas_cifar10.cli.show import serve_dashboard
+
+    serve_dashboard(place, port)

@@ -10,13 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from nas_cifar10.cli.output import announce, print_table, stdout_console
-from nas_cifar10.data.text import harmless, one_line
 from nas_cifar10.errors import BadDataError
 from nas_cifar10.export import FORMATS, check_needed, export_model, pictures_of_run
 from nas_cifar10.model import Model, read_model
 from nas_cifar10.predict import Answer, check_top, picture_files
 from nas_cifar10.predict import predict as answers_of
 from nas_cifar10.runs.folder import RunFolder
+from nas_cifar10.text import harmless, one_line
 
 DEFAULT_TOP = 3
 ROWS_A_TABLE = 1000  # then it is printed, so that memory stays flat

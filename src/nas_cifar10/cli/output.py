@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from nas_cifar10.data.text import harmless
 from nas_cifar10.runs.folder import RunFolder
+from nas_cifar10.text import harmless
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,6 @@ from nas_cifar10.config.dimensions import Name
 from nas_cifar10.config.load import load_config
 from nas_cifar10.config.rules import notices
 from nas_cifar10.config.schema import Config
-from nas_cifar10.data.text import harmless
 from nas_cifar10.errors import ConfigError, MissingInputError
 from nas_cifar10.runs import environment
 from nas_cifar10.runs.database import Database
@@ -20,10 +19,15 @@ from nas_cifar10.runs.folder import OUTPUTS, RunFolder, latest, slug
 from nas_cifar10.runs.lock import locked
 from nas_cifar10.runs.place import Place, database_of
 from nas_cifar10.runs.reading import why
+from nas_cifar10.text import harmless
 
 
 def locate(
-    run_dir: Path | None, study_db: str | None, study_name: str | None, *, writes: bool = True
+    run_dir: Path | None,
+    study_db: str | None = None,
+    study_name: str | None = None,
+    *,
+    writes: bool = True,
 ) -> Place:
     """Find a run that exists already, from its folder, its database, or as the latest.
 

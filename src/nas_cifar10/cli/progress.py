@@ -3,7 +3,7 @@
 import time
 
 from nas_cifar10.cli.output import Screen
-from nas_cifar10.config.search import RetrainConfig
+from nas_cifar10.config.retrain import RetrainConfig
 from nas_cifar10.epochs import Epoch
 from nas_cifar10.search.executors import Executor
 from nas_cifar10.segment import Segment

@@ -1,30 +1,27 @@
-"""The commands that look at a run: write its tables and figures again. Needs no torch."""
+"""The command that writes a run's tables, figures and page again, and sums up. Needs no torch."""
 
 import json
 import sys
 
 from nas_cifar10 import views
 from nas_cifar10.cli.output import print_table
-from nas_cifar10.data.text import harmless
-from nas_cifar10.errors import NoTrialCompletedError
-from nas_cifar10.runs.folder import read_json
+from nas_cifar10.runs.files import read_json
 from nas_cifar10.runs.place import Place
-from nas_cifar10.study.ranking import ranked
-from nas_cifar10.study.rows import Trial
 from nas_cifar10.study.storage import open_study
 from nas_cifar10.study.study import Study
+from nas_cifar10.text import harmless
 
 
 def write_report(place: Place, *, as_json: bool) -> None:
     """Write the run's tables again from the study, draw figures and page, and sum up."""
     # matplotlib and plotly: two seconds and 100 MB, which a search that ends here should not hold.
     from nas_cifar10.report.summary import summary
-    from nas_cifar10.report.write import report as write_report
+    from nas_cifar10.report.write import report as draw
 
     study = open_study(place.database, place.study_name)
     views.write(study, study.trials(), place.run, final=True)
     _complete(study, place)
-    facts, left_out = write_report(place.run)
+    facts, left_out = draw(place.run)
     for reason in dict.fromkeys(left_out.values()):
         names = ", ".join(name for name, why in left_out.items() if why == reason)
         print(f"figures left out: {names}: {harmless(reason)}", file=sys.stderr)
@@ -49,21 +46,3 @@ def _complete(study: Study, place: Place) -> None:
             f"the search ran, not in the database; copy them here for the whole report",
             file=sys.stderr,
         )
-
-
-def best_trials(study: Study) -> list[Trial]:
-    """Return the complete trials, the best first.
-
-    Raises:
-        NoTrialCompletedError: there is none.
-    """
-    trials = study.trials()
-    found = ranked(trials, study.config.search)
-    if not found:
-        states = sorted({trial.state for trial in trials})
-        reasons = sorted({trial.reason for trial in trials if trial.state == "failed"})
-        raise NoTrialCompletedError(
-            f"no trial of study {study.name!r} completed ({len(trials)} asked: "
-            f"{', '.join(states) or 'none'}{'; ' if reasons else ''}{'; '.join(reasons[:3])})"
-        )
-    return found

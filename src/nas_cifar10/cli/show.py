@@ -1,6 +1,7 @@
-"""What a search found so far, on the terminal, while it runs or after. Needs no torch."""
+"""What a search found so far, on the terminal or in a browser. Needs no torch."""
 
 import json
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -13,13 +14,14 @@ from rich.text import Text
 
 from nas_cifar10 import interrupts, views
 from nas_cifar10.cli.output import stdout_console
-from nas_cifar10.data.text import harmless, three_digits
+from nas_cifar10.interrupts import Interrupted
 from nas_cifar10.runs.lock import is_held
 from nas_cifar10.runs.place import Place
 from nas_cifar10.study.ranking import front_of, ranked, score
 from nas_cifar10.study.rows import Trial
 from nas_cifar10.study.storage import open_study
 from nas_cifar10.study.study import Study
+from nas_cifar10.text import harmless, three_digits
 
 _SECONDS = 1.0  # between two looks at a running search
 _FRAME = 7  # lines of the table that are no trials, and those around it
@@ -36,6 +38,27 @@ def show_study(place: Place, *, as_json: bool) -> None:
         _follow(place, study)
     else:
         stdout_console().print(_screen(study, study.trials(), most=None))
+
+
+def serve_dashboard(place: Place, port: int) -> None:
+    """Show a study until Ctrl-C, which is how this is meant to end.
+
+    Raises:
+        NasError: optuna-dashboard is missing, or the port is taken.
+        Interrupted: somebody else ended it.
+    """
+    from nas_cifar10.dashboard import open_server
+
+    server, address = open_server(place.database, place.study_name, port)
+    print(address, flush=True)
+    print("Ctrl-C ends it", file=sys.stderr)
+    try:
+        server.serve_forever()
+    except Interrupted as stop:
+        if stop.signal_number != signal.SIGINT:
+            raise
+    finally:
+        server.server_close()
 
 
 def _as_json(study: Study) -> dict[str, Any]:

@@ -1,39 +1,42 @@
-"""The commands that train or read pictures: search, run, retrain, data. Parses no flag."""
+"""The commands that train: search, run, retrain. Parses no flag."""
 
 import json
-import logging
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from nas_cifar10 import interrupts
-from nas_cifar10.cli import output
-from nas_cifar10.cli.output import Screen, announce, print_table
+from nas_cifar10.cli.data import announce_reading
+from nas_cifar10.cli.logs import in_file, on_screen
+from nas_cifar10.cli.output import Screen, print_table
 from nas_cifar10.cli.progress import RetrainProgress, SearchProgress
-from nas_cifar10.cli.report import best_trials, write_report
+from nas_cifar10.cli.report import write_report
 from nas_cifar10.config.load import config_from_plain
 from nas_cifar10.config.schema import Config
-from nas_cifar10.data.dataset import read, read_again
-from nas_cifar10.data.describe import describe
+from nas_cifar10.data.dataset import read_again
 from nas_cifar10.data.split import DataSet
-from nas_cifar10.data.text import harmless
-from nas_cifar10.errors import ConfigError, InterruptedRunError, MissingInputError
+from nas_cifar10.errors import (
+    ConfigError,
+    InterruptedRunError,
+    MissingInputError,
+    NoTrialCompletedError,
+)
 from nas_cifar10.interrupts import Interrupted
-from nas_cifar10.report.facts import DUPLICATES
-from nas_cifar10.retrain.start import check_space, source_of
+from nas_cifar10.retrain.source import check_space, source_of
 from nas_cifar10.retrain.train import beside, prepare, retrain_all
 from nas_cifar10.runs.asked import Asked, command, read_asked
 from nas_cifar10.runs.database_lock import StudyLock
-from nas_cifar10.runs.folder import RunFolder, cannot_write, read_json
+from nas_cifar10.runs.files import read_json
+from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.runs.place import Place
 from nas_cifar10.search import identity
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.search.dry_run import dry_run
 from nas_cifar10.search.record import describe_run
 from nas_cifar10.search.setup import existing, go_on, start
+from nas_cifar10.study.ranking import ranked
 from nas_cifar10.study.rows import Trial
 from nas_cifar10.study.storage import open_study
 from nas_cifar10.study.study import Study
@@ -88,8 +91,8 @@ def rehearse(config: Config | None, device: str | None, loudness: int, *, as_jso
     """Print what there is to know before a search."""
     if config is None:
         raise ConfigError("--dry-run: needs a --config")
-    with _on_screen(loudness):
-        _announce_reading(config, loudness)
+    with on_screen(loudness):
+        announce_reading(config, loudness)
         rows = dry_run(config, device or "auto")
     if as_json:
         print(json.dumps(dict(rows), indent=2))
@@ -113,41 +116,13 @@ def retrain(request: RetrainRequest, *, as_json: bool) -> None:
         _sum_up(request.place, as_json=False)
 
 
-def describe_data(config: Config, *, as_json: bool) -> None:
-    """Print what the pictures are."""
-    with _on_screen(0):
-        _announce_reading(config)
-        found = describe(read(config.data, config.seed))
-    if as_json:
-        print(json.dumps(found, indent=2))
-        return
-    parts = ("all", "train", "validation", "test")
-    rows = [("class", "  ".join(f"{part:>10}" for part in parts))]
-    for name in found["class_names"]:
-        rows.append((name, "  ".join(f"{found['pictures'][part][name]:>10,}" for part in parts)))
-    rows.append(("total", "  ".join(f"{found['totals'][part]:>10,}" for part in parts)))
-    for part, share in found["majority_accuracy"].items():
-        rows.append((f"majority class, {part}", f"{share:.4f} accuracy"))
-    rows.append(("shape", " x ".join(map(str, found["shape"]))))
-    rows += [(told, f"{found['duplicates'][pair]:,}") for pair, told in DUPLICATES.items()]
-    rows.append(("left out", f"{found['skipped']:,} unreadable, {found['ignored']:,} not pictures"))
-    rows.append(("fingerprint", found["fingerprint"]))
-    print_table(rows, None)
-
-
-def _announce_reading(config: Config, loudness: int = 0) -> None:
-    """Say where pictures are read from: a folder of many takes a minute."""
-    where = "" if config.data.source == "digits" else f" in {config.data.root}"
-    announce(f"reading the pictures of {config.data.source}{where}", quiet=loudness < 0)
-
-
 def _search(request: SearchRequest) -> DataSet:
     place, config = request.place, request.config
     again = ["nas", request.command, "--run", str(place.run.root), "--resume"]
     if request.own_database:
         again += ["--study-db", str(place.database)]
         again += ["--study", place.study_name] if place.study_name else []
-    with _on_screen(request.loudness), _resumable(shlex.join(again)) as begin:
+    with on_screen(request.loudness), _resumable(shlex.join(again)) as begin:
         study = existing(place, resume=request.resume, overwrite=request.overwrite)
         if study is not None:
             config = config or config_from_plain(study.facts.config, request.overrides)
@@ -155,21 +130,21 @@ def _search(request: SearchRequest) -> DataSet:
             raise MissingInputError(f"{place.run.root}: nothing to resume; name a --config")
         if request.command == "run":
             _check_source(config, place.run)
-        _announce_reading(config, request.loudness)
+        announce_reading(config, request.loudness)
         if study is not None:
             ready = go_on(study, config, place, request.device, begin)
         else:
             device = request.device or "auto"
             ready = start(config, place, device, begin, overwrite=request.overwrite)
         ready.study.drive(request.lock)
-        with _in_file(place.run), ready.executor as executor:
+        with in_file(place.run), ready.executor as executor:
             progress = SearchProgress(ready.study, executor, quiet=request.loudness < 0)
             # Closed here, so that after Ctrl-C its last records are written under the lock.
             events = run_search(ready.study, place.run, executor)
             with progress.screen, closing(events):
                 for trial in events:
                     progress.show(trial)
-        best_trials(ready.study)
+        _best_trials(ready.study)
     return ready.data
 
 
@@ -194,14 +169,14 @@ def _retrain(request: RetrainRequest, data: DataSet | None) -> None:
     of_run = request.command == "run"
     arguments = [request.command, "--run", str(place.run.root), "--resume"]
     again = command(arguments, request.asked)
-    with _on_screen(request.loudness), _resumable(again, of_run) as begin:
+    with on_screen(request.loudness), _resumable(again, of_run) as begin:
         if data is None:
-            _announce_reading(config, request.loudness)
+            announce_reading(config, request.loudness)
             data = read_again(config.data, config.seed, study.facts.data["fingerprint"])
         if not place.run.environment.exists():  # the search ran in another folder
             describe_run(study, place, data, stored_device(study.facts.resolved["device"]))
         jobs = beside(prepare(study, trial, config, data, place.run), others)
-        with _in_file(place.run), Screen(quiet=request.loudness < 0) as screen:
+        with in_file(place.run), Screen(quiet=request.loudness < 0) as screen:
             progress = RetrainProgress(screen, config.retrain)
             begin()
             for each, seed, epoch in retrain_all(
@@ -210,12 +185,30 @@ def _retrain(request: RetrainRequest, data: DataSet | None) -> None:
                 progress.show(each, seed, epoch)
 
 
+def _best_trials(study: Study) -> list[Trial]:
+    """Return the complete trials, the best first.
+
+    Raises:
+        NoTrialCompletedError: there is none.
+    """
+    trials = study.trials()
+    found = ranked(trials, study.config.search)
+    if not found:
+        states = sorted({trial.state for trial in trials})
+        reasons = sorted({trial.reason for trial in trials if trial.state == "failed"})
+        raise NoTrialCompletedError(
+            f"no trial of study {study.name!r} completed ({len(trials)} asked: "
+            f"{', '.join(states) or 'none'}{'; ' if reasons else ''}{'; '.join(reasons[:3])})"
+        )
+    return found
+
+
 def _chosen(study: Study, asked: Asked) -> list[Trial]:
     """Return the trials to retrain; the first is the run's model."""
     if asked.trial is not None:
         return [_numbered(study, asked.trial)]
     wanted = asked.top_k or 1
-    found = best_trials(study)[:wanted]
+    found = _best_trials(study)[:wanted]
     if len(found) < wanted:
         told = f"--top-k {wanted}: of the trials of the study, {len(found)} completed"
         print(f"note: {told}; no other is retrained", file=sys.stderr)
@@ -256,53 +249,3 @@ def _resumable(command: str, begun: bool = False) -> Iterator[Callable[[], None]
         if begun:
             told = f"nothing is lost. Go on with:\n  {command}"
         raise InterruptedRunError(f"stopped; {told}", stop.signal_number) from None
-
-
-class _RunLog(logging.FileHandler):
-    """run.log; that it cannot be written is an error like any other."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # logging's own name
-        """Let the run end: a disk that has no room for a line has none for a checkpoint."""
-        error = sys.exception()
-        if isinstance(error, OSError):
-            raise cannot_write(Path(self.baseFilename), error) from error
-        super().handleError(record)
-
-
-class _Lines(logging.Formatter):
-    """Lines whose names of files and pictures do no harm to a terminal."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
-        return harmless(super().format(record))
-
-
-@contextmanager
-def _logged(handler: logging.Handler, level: int, form: str) -> Iterator[None]:
-    """Send this tool's log there, from `level` on, while the block runs."""
-    log = logging.getLogger("nas_cifar10")
-    log.setLevel(logging.DEBUG)
-    handler.setLevel(level)
-    handler.setFormatter(_Lines(form))
-    log.addHandler(handler)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-        handler.close()
-
-
-def _on_screen(loudness: int) -> AbstractContextManager[None]:
-    """Send warnings to stderr, and with -v everything that is not shown as progress already."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(lambda record: record.name != output.__name__)
-    return _logged(handler, logging.DEBUG if loudness > 0 else logging.WARNING, "%(message)s")
-
-
-def _in_file(run: RunFolder) -> AbstractContextManager[None]:
-    """Send everything to run.log."""
-    try:
-        handler = _RunLog(run.log, encoding="utf-8")
-    except OSError as error:
-        raise cannot_write(run.log, error) from error
-    return _logged(handler, logging.DEBUG, "%(asctime)s %(levelname)s %(message)s")

@@ -38,7 +38,7 @@ def config_from_plain(
     """Check values that were stored as JSON, and apply overrides to them.
 
     Raises:
-        ConfigError: as `load`.
+        ConfigError: as `load_config`.
     """
     return _check(Document(_copy(values, place)), place, overrides)
 

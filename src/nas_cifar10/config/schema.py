@@ -46,7 +46,8 @@ from nas_cifar10.config.dimensions import (
     WeightDecayDimension,
     Words,
 )
-from nas_cifar10.config.search import RetrainConfig, SearchConfig
+from nas_cifar10.config.retrain import RetrainConfig
+from nas_cifar10.config.search import SearchConfig
 
 MAX_SIZE = 1024  # pixels a side
 SOURCE_SIZES = {"cifar10": 32, "digits": 8, "image_folder": 32}
@@ -236,7 +237,7 @@ class Config(Section):
 
     name: Name = Field(description="free text; folders use its slug")
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(
-        0, description="every random choice follows from it"
+        0, description="every random choice follows from it, but for Hyperband's brackets (name)"
     )
     data: DataConfig = Field(description="a mapping with at least data.source")
     space: SpaceConfig = Field(description="a mapping; {} takes every default")

@@ -9,7 +9,7 @@ import shlex
 from pathlib import Path
 
 from nas_cifar10.errors import CannotCreateError, ConfigError
-from nas_cifar10.runs.folder import write_text
+from nas_cifar10.runs.files import write_text
 
 
 def folder() -> Path:

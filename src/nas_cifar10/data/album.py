@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from nas_cifar10.runs.folder import write_atomic
+from nas_cifar10.runs.files import write_atomic
 from nas_cifar10.runs.reading import read_packed
 
 NUM_SAMPLES = 25

@@ -23,8 +23,8 @@ import torch
 from nas_cifar10.config.schema import DataConfig
 from nas_cifar10.data import download
 from nas_cifar10.data.pictures import Bytes, Pictures, fit_all, room
-from nas_cifar10.data.text import one_line
 from nas_cifar10.errors import BadDataError
+from nas_cifar10.text import one_line
 
 NUM_CLASSES = 10
 ROWS_A_BATCH = 10_000

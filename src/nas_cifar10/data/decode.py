@@ -21,7 +21,7 @@ from pathlib import Path
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from nas_cifar10.data.pictures import Bytes, fit, to_array
-from nas_cifar10.data.text import one_line
+from nas_cifar10.text import one_line
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 MAX_PIXELS = 46_000_000  # 8 bytes each where they are turned: all in all 1 GB in the process

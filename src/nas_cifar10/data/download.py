@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nas_cifar10 import interrupts
-from nas_cifar10.data.text import one_line
 from nas_cifar10.errors import BadDataError, MissingInputError, StorageError
-from nas_cifar10.runs.folder import cannot_write
+from nas_cifar10.runs.files import cannot_write
+from nas_cifar10.text import one_line
 
 TIMEOUT_SECONDS = 30.0
 

@@ -22,8 +22,8 @@ from nas_cifar10 import interrupts
 from nas_cifar10.config.schema import DataConfig
 from nas_cifar10.data import decode
 from nas_cifar10.data.pictures import Bytes, Pictures, room
-from nas_cifar10.data.text import one_line, printable
 from nas_cifar10.errors import BadDataError, MissingInputError
+from nas_cifar10.text import one_line, printable
 
 Numbers: TypeAlias = npt.NDArray[np.int64]
 

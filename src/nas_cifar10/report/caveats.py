@@ -1,10 +1,10 @@
 """What a reader should not conclude from a run, each sentence from the run's own numbers."""
 
-from nas_cifar10.data.text import three_digits
 from nas_cifar10.report.captions import FEW, counted
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.headline import points
 from nas_cifar10.report.parts import Seeds, WholeLatency
+from nas_cifar10.text import three_digits
 
 
 def of(facts: Facts) -> list[str]:

@@ -17,7 +17,7 @@ from nas_cifar10.report import (
     figures_space,
 )
 from nas_cifar10.report.facts import Facts
-from nas_cifar10.runs.folder import remove, write_atomic
+from nas_cifar10.runs.files import remove, write_atomic
 
 Draw: TypeAlias = Callable[[Facts], Figure | str]
 

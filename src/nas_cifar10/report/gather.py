@@ -30,7 +30,8 @@ from nas_cifar10.report.parts import (
 )
 from nas_cifar10.report.parts_top import Top
 from nas_cifar10.runs.asked import Asked
-from nas_cifar10.runs.folder import RunFolder, read_csv, read_json
+from nas_cifar10.runs.files import read_csv, read_json
+from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.runs.lock import is_held
 from nas_cifar10.runs.reading import read_packed, why
 from nas_cifar10.space.search_space import Dimension, SearchSpace, as_number, ends_of, numeric

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from nas_cifar10.data.text import three_digits
 from nas_cifar10.report import commands
 from nas_cifar10.report.captions import counted
 from nas_cifar10.report.facts import Facts
@@ -17,6 +16,7 @@ from nas_cifar10.report.summary import (
     times,
     views_in_words,
 )
+from nas_cifar10.text import three_digits
 
 
 @dataclass(frozen=True)

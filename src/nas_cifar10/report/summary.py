@@ -2,7 +2,6 @@
 
 from typing import TypeAlias
 
-from nas_cifar10.data.text import three_digits
 from nas_cifar10.described import Data
 from nas_cifar10.report import commands
 from nas_cifar10.report.captions import counted
@@ -20,6 +19,7 @@ from nas_cifar10.report.parts import (
 from nas_cifar10.report.parts_top import Top
 from nas_cifar10.space.candidate import ARCHITECTURE_KEYS, BLOCK_KEYS, Candidate
 from nas_cifar10.space.search_space import first, from_number
+from nas_cifar10.text import three_digits
 
 Row: TypeAlias = tuple[str, str]
 

@@ -3,7 +3,6 @@
 import math
 from typing import Any, TypeAlias
 
-from nas_cifar10.data.text import three_digits
 from nas_cifar10.report.captions import counted
 from nas_cifar10.report.charts import plain
 from nas_cifar10.report.facts import Facts
@@ -14,6 +13,7 @@ from nas_cifar10.report.parts import Metrics, Trial
 from nas_cifar10.report.parts_top import Reached
 from nas_cifar10.report.pictures import Album
 from nas_cifar10.report.summary import candidate_of, macs_of
+from nas_cifar10.text import three_digits
 
 Cell: TypeAlias = tuple[str, float | str]  # what is shown, and what it is sorted by
 Row: TypeAlias = dict[str, Any]

@@ -4,7 +4,8 @@ from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.figures import draw
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.html import page
-from nas_cifar10.runs.folder import RunFolder, write_text
+from nas_cifar10.runs.files import write_text
+from nas_cifar10.runs.folder import RunFolder
 
 
 def report(run: RunFolder) -> tuple[Facts, dict[str, str]]:

@@ -1,10 +1,10 @@
-"""What a retrain is asked for, as a value; trains nothing and measures nothing."""
+"""One network to retrain: which trial and seed, on what, into which folder; trains nothing."""
 
 from dataclasses import dataclass
 
 from nas_cifar10.config.schema import Config
 from nas_cifar10.data.split import DataSet
-from nas_cifar10.retrain.start import Source
+from nas_cifar10.retrain.source import Source
 from nas_cifar10.runs.folder import RetrainFolder, RunFolder
 from nas_cifar10.study.rows import Trial
 from nas_cifar10.study.study import Study

@@ -20,7 +20,7 @@ from nas_cifar10.errors import NasError
 from nas_cifar10.model import network_with, over_views, probabilities, read_model
 from nas_cifar10.retrain.job import Job
 from nas_cifar10.runs import environment
-from nas_cifar10.runs.folder import remove, write_atomic, write_json, write_text
+from nas_cifar10.runs.files import remove, write_atomic, write_json, write_text
 from nas_cifar10.runs.reading import read_bytes
 from nas_cifar10.training import metrics
 

@@ -1,7 +1,6 @@
-"""The chosen candidates on train + validation, for long; then measured once on test.
+"""Each trial and seed in turn, epoch by epoch, from where it stopped; then `measure` has it.
 
 Knows no search: it meets it in the study. An epoch is a segment, so a stop loses one at most.
-What is left behind and measured stands in `measure`.
 """
 
 import itertools
@@ -19,17 +18,10 @@ from nas_cifar10.epochs import Epoch, Scores
 from nas_cifar10.errors import BadDataError, StateError, TrainingFailedError
 from nas_cifar10.retrain.job import Job
 from nas_cifar10.retrain.measure import finish
-from nas_cifar10.retrain.start import check, source_of
+from nas_cifar10.retrain.source import check, source_of
 from nas_cifar10.runs.asked import Asked, write_asked
-from nas_cifar10.runs.folder import (
-    RetrainFolder,
-    RunFolder,
-    read_json,
-    remove,
-    write_atomic,
-    write_csv,
-    write_json,
-)
+from nas_cifar10.runs.files import read_json, remove, write_atomic, write_csv, write_json
+from nas_cifar10.runs.folder import RetrainFolder, RunFolder
 from nas_cifar10.runs.reading import read_bytes
 from nas_cifar10.segment import (
     RETRAIN,

@@ -1,1 +1,1 @@
-"""Where a run and its study are: folders, databases, and the locks on them."""
+"""A run on disk: its files, where its study is, and the locks on both; knows not what was found."""

@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked
 
 from nas_cifar10.errors import BadDataError, MissingInputError
-from nas_cifar10.runs.folder import read_json, write_json
+from nas_cifar10.runs.files import read_json, write_json
 from nas_cifar10.runs.reading import why
 
 

@@ -1,4 +1,4 @@
-"""Which versions, commit and machine produced a number; knows nothing of the run."""
+"""What produced a number (versions, commit, machine), and a run's record of it."""
 
 import platform
 import subprocess
@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from nas_cifar10.errors import BadDataError
-from nas_cifar10.runs.folder import read_json
+from nas_cifar10.runs.files import read_json
 from nas_cifar10.runs.reading import why
 
 _PACKAGES = ("nas-cifar10", "torch", "torchvision", "optuna", "scikit-learn", "numpy", "pillow")

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nas_cifar10.errors import CannotCreateError
-from nas_cifar10.runs.folder import RunFolder, cannot_write
+from nas_cifar10.runs.files import cannot_write
+from nas_cifar10.runs.folder import RunFolder
 
 _MOST_BYTES = 1000  # of a lock that we wrote
 _GLANCE_SECONDS = 0.1  # far longer than who only asks whether it is held is in the way

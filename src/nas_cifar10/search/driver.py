@@ -16,7 +16,8 @@ from nas_cifar10.crash import crash_point
 from nas_cifar10.epochs import Epoch
 from nas_cifar10.errors import BadDataError, MissingInputError
 from nas_cifar10.networks.cost import cost
-from nas_cifar10.runs.folder import RunFolder, write_atomic
+from nas_cifar10.runs.files import write_atomic
+from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.runs.reading import read_bytes
 from nas_cifar10.search.budgets import costs_of, excess, refusal
 from nas_cifar10.search.executors import Executor

@@ -13,7 +13,6 @@ from nas_cifar10.config.schema import Config
 from nas_cifar10.data import cifar10
 from nas_cifar10.data.dataset import read
 from nas_cifar10.data.split import DataSet
-from nas_cifar10.data.text import three_digits
 from nas_cifar10.errors import MissingInputError, NasError
 from nas_cifar10.search.setup import (
     batch_size,
@@ -25,6 +24,7 @@ from nas_cifar10.search.setup import (
 )
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.search_space import SearchSpace
+from nas_cifar10.text import three_digits
 from nas_cifar10.training.precision import is_out_of_memory, resolve_device, wait_for
 
 _STEPS = 3  # timed of each network

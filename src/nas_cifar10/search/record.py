@@ -12,7 +12,7 @@ from nas_cifar10.data import album
 from nas_cifar10.data.describe import sample
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.runs import environment
-from nas_cifar10.runs.folder import now, write_json
+from nas_cifar10.runs.files import now, write_json
 from nas_cifar10.runs.place import Place
 from nas_cifar10.search.sharing import num_workers
 from nas_cifar10.study.study import Study

@@ -1,4 +1,4 @@
-"""A study as plain rows for anybody, drawn by Optuna's samplers; knows no training.
+"""An open study: candidates drawn by Optuna's samplers, results recorded; knows no training.
 
 A trial is drawn in an in-memory twin of the study and then stored whole, in one commit, so that
 no trial with half its values can be left behind. Each draw uses a new sampler seeded from (seed,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nas_cifar10.data.text import three_digits
+from nas_cifar10.text import three_digits
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from nas_cifar10.data.multiview import VIEWS
 from nas_cifar10.model import over_views, read_model
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.summary import summary
-from nas_cifar10.runs.folder import RetrainFolder, read_json
+from nas_cifar10.runs.files import read_json
+from nas_cifar10.runs.folder import RetrainFolder
 
 
 def plain(folder: RetrainFolder) -> dict[str, Any]:

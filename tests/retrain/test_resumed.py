@@ -13,9 +13,10 @@ from made_study import ask, made_config
 from nas_cifar10.errors import StateError
 from nas_cifar10.retrain import measure, train
 from nas_cifar10.retrain.job import Job
-from nas_cifar10.runs import folder
+from nas_cifar10.runs import files
 from nas_cifar10.runs.asked import Asked
-from nas_cifar10.runs.folder import RetrainFolder, read_csv, read_json
+from nas_cifar10.runs.files import read_csv, read_json
+from nas_cifar10.runs.folder import RetrainFolder
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def test_a_kill_before_or_after_any_file_changes_nothing(
         (measure, "write_atomic"),
         (measure, "write_json"),
     ):
-        monkeypatch.setattr(room, name, mortal(getattr(folder, name)))
+        monkeypatch.setattr(room, name, mortal(getattr(files, name)))
     while kills < 100:
         left = 1 + kills
         try:

@@ -17,7 +17,8 @@ from made_study import made_config
 from made_trained import nas, refused, trained_run
 from nas_cifar10.errors import StateError
 from nas_cifar10.retrain.job import Job
-from nas_cifar10.runs.folder import RetrainFolder, RunFolder, read_json
+from nas_cifar10.runs.files import read_json
+from nas_cifar10.runs.folder import RetrainFolder, RunFolder
 
 ONE = ("space.depth=2", "space.channels=4", "space.kernel_size=3", "search.trials=1")
 RICH = (*ONE, "space.norm=batch", "space.stem=whitening", "space.convolutions=2", "space.skip=add")

@@ -10,7 +10,8 @@ import pytest
 
 from made_terminal import read_until
 from made_tiny import tiny_yaml
-from nas_cifar10.runs.folder import RunFolder, read_csv
+from nas_cifar10.runs.files import read_csv
+from nas_cifar10.runs.folder import RunFolder
 
 JSON = "--json"  # or else the search ends with drawing its report, which takes seconds
 TINY = tiny_yaml(

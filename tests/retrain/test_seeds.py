@@ -9,7 +9,8 @@ import pytest
 from made_retrain import go, made_job
 from nas_cifar10.errors import TrainingFailedError
 from nas_cifar10.retrain import train
-from nas_cifar10.runs.folder import RetrainFolder, RunFolder, read_json
+from nas_cifar10.runs.files import read_json
+from nas_cifar10.runs.folder import RetrainFolder, RunFolder
 from nas_cifar10.segment import RETRAIN, Failed, Segment, Trained, train_segment
 
 THREE = ("retrain.seeds=3", "retrain.epochs=2")

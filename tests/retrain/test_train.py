@@ -27,7 +27,8 @@ from nas_cifar10.model import probabilities, read_model
 from nas_cifar10.networks.build import build
 from nas_cifar10.retrain import measure, train
 from nas_cifar10.retrain.job import Job
-from nas_cifar10.runs.folder import RetrainFolder, read_csv, read_json, write_atomic
+from nas_cifar10.runs.files import read_csv, read_json, write_atomic
+from nas_cifar10.runs.folder import RetrainFolder
 from nas_cifar10.segment import Failed
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.training.checkpoint import weights

@@ -16,7 +16,8 @@ from made_search import adds_up
 from made_terminal import read_until
 from made_tiny import tiny_yaml
 from nas_cifar10.cli.app import app
-from nas_cifar10.runs.folder import RunFolder, read_csv
+from nas_cifar10.runs.files import read_csv
+from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.runs.lock import locked
 from nas_cifar10.search import executors
 from nas_cifar10.segment import Failed

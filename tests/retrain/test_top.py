@@ -11,7 +11,8 @@ from made_trained import nas, refused, trained_run
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.summary import summary
 from nas_cifar10.retrain import train
-from nas_cifar10.runs.folder import RunFolder, read_csv, read_json
+from nas_cifar10.runs.files import read_csv, read_json
+from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.segment import Failed, Segment, Trained, train_segment
 
 FEW = (

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from nas_cifar10.config.candidate import ArchitectureConfig
+from nas_cifar10.config.retrain import RetrainConfig
 from nas_cifar10.config.rules import outside
 from nas_cifar10.config.schema import Config
-from nas_cifar10.config.search import RetrainConfig
 from nas_cifar10.errors import ConfigError
 from nas_cifar10.model import Model, read_model
 from nas_cifar10.runs.folder import RunFolder

@@ -1,0 +1,139 @@
+"""Files written whole or not at all, and read back; knows no run and no file's name."""
+
+import csv
+import errno
+import io
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nas_cifar10.crash import crash_point
+from nas_cifar10.errors import BadDataError, CannotCreateError, StorageError
+from nas_cifar10.runs.reading import MAX_TEXT_BYTES, read_bytes
+
+UNFINISHED = ".new"  # how the name of a file ends that is being written
+
+
+def now() -> str:
+    """Return the time in UTC, to the second, as ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def write_atomic(path: Path, content: bytes, check: Callable[[Path], None] | None = None) -> None:
+    """Write a file so that its name holds the old content or the new, whole, at every instant.
+
+    Args:
+        check: Is shown the complete file before it gets its name; what it raises leaves no file.
+
+    Raises:
+        CannotCreateError: the folder cannot be written to.
+        StorageError: the disk is full or failed; the old content, if any, still stands.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(UNFINISHED, f".{path.name}.", path.parent)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            os.fchmod(handle, 0o644)
+            crash_point("write.begun")
+            file.write(content)
+            file.flush()
+            os.fsync(handle)
+        if check is not None:
+            check(Path(name))
+        crash_point("write.complete")
+        Path(name).replace(path)
+        crash_point("write.named")
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+_DISK_FAILED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
+
+def disk_error(error: OSError) -> StorageError | None:
+    """Return what to raise for a full or failed disk that was met where nobody looked for it."""
+    if error.errno not in _DISK_FAILED:
+        return None
+    found = cannot_write(Path(error.filename or "a file"), error)
+    assert isinstance(found, StorageError)
+    return found
+
+
+def cannot_write(path: Path, error: OSError) -> CannotCreateError | StorageError:
+    """Return the error to raise: the disk is full or failed, or else the place is refused."""
+    if error.errno not in _DISK_FAILED:
+        return CannotCreateError(f"{path}: cannot be written: {error.strerror}")
+    full = error.errno != errno.EIO
+    advice = "; free some space and go on with --resume" if full else ""
+    return StorageError(f"{path}: {error.strerror}{advice}")
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if it is there; a NasError says why it cannot be."""
+    try:
+        path.unlink(missing_ok=True)
+    except NotADirectoryError:
+        pass
+    except OSError as error:
+        refused = CannotCreateError(f"{path}: cannot be removed: {error.strerror}")
+        raise disk_error(error) or refused from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text, atomically."""
+    write_atomic(path, text.encode())
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write JSON, atomically; NaN and infinity are refused, since JSON has none."""
+    write_text(path, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a table, atomically; what a row lacks or has as null is blank."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: "" if v is None else v for k, v in row.items()} for row in rows)
+    write_text(path, text.getvalue())
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON written by `write_json`.
+
+    Raises:
+        MissingInputError: there is no such file.
+        BadDataError: it is no JSON.
+    """
+    try:
+        return json.loads(read_bytes(path, MAX_TEXT_BYTES))
+    except (ValueError, RecursionError) as error:
+        raise BadDataError(f"{path}: is no JSON: {error}") from None
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Read a table written by `write_csv`; every value is text, a missing one is empty.
+
+    Raises:
+        MissingInputError: there is no such file.
+        BadDataError: it cannot be read.
+    """
+    return list(csv.DictReader(io.StringIO(read_bytes(path, MAX_TEXT_BYTES).decode())))
