@@ -18,5 +18,5 @@ def undrawn(command: object = "") -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         if command != "report":
-            patch.setattr(write, "report", lambda run: (gather(run), {}))
+            patch.setattr(write, "report", lambda run, study: (gather(run), {}))
         yield

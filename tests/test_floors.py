@@ -196,4 +196,4 @@ def test_files_are_written_in_one_way_only() -> None:
     seen += "\nopen('e', mode='w')\nPath('f').open('r+b')"
     assert len(list(writes(ast.parse(f"{seen}\ntorch.save(x, content)\nopen('d', 'rb')")))) == 6
     found = {name for name, path in WRITTEN.items() for _ in writes(TREES[path])}
-    assert found == {"runs.files", "runs.lock"}
+    assert found == {"__main__", "runs.files", "runs.lock"}

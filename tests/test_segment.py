@@ -171,6 +171,18 @@ def test_what_is_not_finite_only_when_measured_has_diverged_too(
     assert result == Failed(reason)
 
 
+def test_a_checkpoint_that_does_not_fit_is_no_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = train_segment(made_segment(1), pictures(), None)
+    assert isinstance(first, Trained)
+
+    def load(*_: object, **__: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+
+    monkeypatch.setattr(torch, "load", load)
+    result = train_segment(made_segment(2), pictures(), first.checkpoint)
+    assert result == Failed("out of memory")
+
+
 @pytest.mark.parametrize(
     "error",
     [

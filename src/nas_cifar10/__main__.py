@@ -3,7 +3,6 @@
 import atexit
 import os
 import sys
-from contextlib import suppress
 
 from nas_cifar10 import interrupts
 
@@ -14,6 +13,7 @@ def main() -> None:
     At once: torch takes more than a second to be torn down, in which a signal would kill a process
     whose work is done and give it another exit code.
     """
+    _open_closed()
     interrupts.listen()
     from nas_cifar10.cli.app import app
 
@@ -22,10 +22,29 @@ def main() -> None:
     except SystemExit as end:
         interrupts.ignore()
         atexit._run_exitfuncs()
-        with suppress(BrokenPipeError):  # whoever read our output has seen enough
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(end.code if isinstance(end.code, int) else 1)
+        os._exit(_flushed(end.code if isinstance(end.code, int) else 1))
+
+
+def _flushed(code: int) -> int:
+    """Return the exit code once everything is printed: 74 where there is no room for it."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:  # whoever read our output has seen enough
+        return code
+    except OSError as error:
+        os.write(2, f"standard output: cannot be written: {error.strerror}\n".encode())
+        return 74
+    return code
+
+
+def _open_closed() -> None:
+    """Open what the process was started without: the next file would take its place as output."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
 
 
 if __name__ == "__main__":

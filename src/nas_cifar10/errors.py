@@ -29,6 +29,10 @@ class BadDataError(NasError, ValueError):
     exit_code = 65
 
 
+class UnreadableError(BadDataError):
+    """A file that may well be good cannot be read now; nobody may take it for damaged."""
+
+
 class MissingInputError(NasError):
     """A file, a folder, a package or the network is needed and absent."""
 

@@ -20,7 +20,7 @@ from nas_cifar10.data.augment import training_batches
 from nas_cifar10.data.loader import Part, batches, normalise
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.epochs import Epoch, Scores
-from nas_cifar10.errors import BadDataError
+from nas_cifar10.errors import BadDataError, UnreadableError
 from nas_cifar10.networks.build import build, initialise
 from nas_cifar10.networks.transfer import begin_with, freeze
 from nas_cifar10.networks.whitening import whiten
@@ -182,7 +182,7 @@ def train_segment(
         return Trained(tuple(done), packed(identity(segment), done, **learner.state()))
     except DivergedError as error:
         return Failed(f"diverged: {error}")
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, UnreadableError) as error:
         if not is_out_of_memory(error):
             raise
         return Failed("out of memory")
@@ -282,6 +282,10 @@ def _scores(outputs: Outputs, with_auc: bool) -> Scores:
     return Scores(outputs.loss, outputs.accuracy, f1, auc)
 
 
+# What is raised where a file's values are not those of the network and its optimizer.
+_MISFITS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
+
 def _restore(segment: Segment, checkpoint: bytes, learner: _Learner) -> list[Epoch]:
     state = load_state(checkpoint)
     if not belongs(segment, state):
@@ -292,14 +296,7 @@ def _restore(segment: Segment, checkpoint: bytes, learner: _Learner) -> list[Epo
             part.load_state_dict(state[name])
         check_moments(learner.optimizer)
         return epochs_in(state)
-    except (
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except _MISFITS as error:
         if is_out_of_memory(error):
             raise
         raise BadDataError("checkpoint: damaged, it does not fit its network") from error
@@ -315,12 +312,18 @@ def epochs_before(
 
     Raises:
         BadDataError: it is damaged or belongs to something else.
+        UnreadableError: there is not enough memory for it now.
     """
     training = merged(segment)
-    network = _built(segment, shape, num_classes)
-    recipe = _recipe(training, network, num_pictures=1)  # of which nothing is used
-    learner = _Learner(network, make_optimizer(network, training), recipe)
-    return tuple(_restore(segment, checkpoint, learner))
+    try:
+        network = _built(segment, shape, num_classes)
+        recipe = _recipe(training, network, num_pictures=1)  # of which nothing is used
+        learner = _Learner(network, make_optimizer(network, training), recipe)
+        return tuple(_restore(segment, checkpoint, learner))
+    except (MemoryError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise UnreadableError("checkpoint: does not fit into memory") from None
+        raise
 
 
 def belongs(segment: Segment, state: dict[str, Any]) -> bool:

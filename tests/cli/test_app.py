@@ -273,6 +273,57 @@ def test_a_study_elsewhere_does_not_lead_to_the_run_of_another(folder: Path) -> 
     assert {path: path.read_bytes() for path in files()} == before
 
 
+def test_a_report_from_the_database_alone_names_commands_that_work(folder: Path) -> None:
+    assert nas("search", "--config", "tiny.yaml", "--study-db", "far.db").exit_code == 0
+    (folder / "outputs").rename(folder / "elsewhere")
+    assert nas("report", "--study-db", "far.db", drawn=True).exit_code == 0
+    page = (folder / "outputs/tiny-run/report.html").read_text()
+    assert "nas retrain --study-db far.db --study &#39;tiny run&#39;" in page
+    assert nas("retrain", "--study-db", "far.db", "--study", "tiny run").exit_code == 0
+
+
+def test_an_empty_database_name_is_refused_by_every_command(folder: Path) -> None:
+    for words in (["search", "--config", "tiny.yaml"], ["show"]):
+        assert "--study-db: must be a path" in refused(2, *words, "--study-db", "")
+    assert not (folder / "outputs").exists()
+
+
+def test_where_no_trial_completed_the_reasons_are_told(folder: Path) -> None:
+    limit = ["--set", "search.constraints.max_parameters=1"]
+    said = refused(3, "search", "--config", "tiny.yaml", *limit)
+    assert "no trial of study 'tiny run' completed (4 asked: infeasible; " in said
+    assert " parameters, at most 1 allowed" in said
+
+
+def by_shell(folder: Path, line: str) -> tuple[int, str, str]:
+    nas_path = shlex.quote(str(Path(sys.executable).parent / "nas"))
+    command = ["bash", "-c", line.replace("nas", nas_path)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("words", ["validate tiny.yaml", "--version"])
+def test_output_that_finds_no_room_is_an_io_error(folder: Path, words: str) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    code, _, said = by_shell(folder, f"nas {words} > /dev/full")
+    assert code == 74
+    assert "standard output" in said
+    assert "No space left on device" in said
+    assert len([line for line in said.splitlines() if not line.startswith("note: ")]) == 1
+
+
+@pytest.mark.parametrize(("name", "expected"), [("tiny", 0), ("none", 66)])
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_command_without_an_output_does_its_work(
+    folder: Path, name: str, expected: int, closed: str
+) -> None:
+    code, told, said = by_shell(folder, f"nas validate {name}.yaml {closed}")
+    assert code == expected
+    assert (told != "") == (expected == 0 and ">&-" not in closed.replace("2>&-", ""))
+    assert "Traceback" not in said
+
+
 def test_a_path_that_cannot_be_looked_at_is_told_in_a_line(folder: Path) -> None:
     for flag in ("--run", "--study-db"):
         assert "File name too long" in refused(66, "show", flag, "a" * 300)

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from made_study import ask, finish, made_config, made_study
 from made_terminal import read_until
 from made_tiny import tiny_yaml
+from nas_cifar10.cli.output import Screen
+from nas_cifar10.cli.progress import RetrainProgress
+from nas_cifar10.config.retrain import RetrainConfig
 from nas_cifar10.runs.files import read_csv
 from nas_cifar10.runs.folder import RunFolder
 
@@ -71,3 +75,14 @@ def test_a_retrain_of_several_seeds_says_which_and_counts_all_that_is_left(
     heads = ["seed 1/2, epoch 1/2", "seed 1/2, epoch 2/2", "seed 2/2, epoch 1/2"]
     assert [line.partition(":")[0] for line in told] == [*heads, "seed 2/2, epoch 2/2"]
     assert ["left" in line for line in told] == [True, True, True, False]
+
+
+def test_a_retrain_of_several_trials_counts_those_to_come(tmp_path: Path) -> None:
+    study = made_study(tmp_path / "study.db", made_config())
+    trial = finish(study, ask(study))
+    settings = RetrainConfig(epochs=4, seeds=2)
+    progress = RetrainProgress(Screen(quiet=True), settings, trials=3)
+    for left in (16, 8, 0):
+        progress.show(trial, 0, None)
+        progress.show(trial, 1, trial.epochs[0])
+        assert progress.pace.left == 3 + left

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,9 @@ from made_report import undrawn
 from made_search import adds_up
 from made_terminal import read_until
 from made_tiny import tiny_yaml
+from nas_cifar10.cli import train
 from nas_cifar10.cli.app import app
+from nas_cifar10.interrupts import Interrupted
 from nas_cifar10.runs.files import read_csv
 from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.runs.lock import locked
@@ -105,14 +108,33 @@ def test_no_color_is_obeyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert not coloured.search(plain)
 
 
-def test_on_a_terminal_it_follows_a_search_to_its_end(run: RunFolder) -> None:
+def stop(*_: object) -> None:
+    raise Interrupted(2)
+
+
+def test_on_a_terminal_it_follows_a_search_to_its_end(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = RunFolder(Path(shutil.copytree(run.root, tmp_path / "run")))
+    words = ["search", "--config", str(run.root.parent / "tiny.yaml"), "--run", str(stopped.root)]
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "run_search", stop)
+        more = ["--resume", "--set", "search.trials=5"]
+        assert CliRunner().invoke(app, [*words, *more]).exit_code == 130
     ours, theirs = pty.openpty()
-    nas_command = [str(Path(sys.executable).parent / "nas"), "show", "--run", str(run.root)]
-    with locked(run):
+    nas_command = [str(Path(sys.executable).parent / "nas"), "show", "--run", str(stopped.root)]
+    with locked(stopped):
         followed = subprocess.Popen(nas_command, stdout=theirs, stderr=theirs)
         os.close(theirs)
-        seen = read_until(ours, b"4 of 4 trials", seconds=60)
+        seen = read_until(ours, b"4 of 5 trials", seconds=60)
         assert followed.poll() is None, "it goes on while the run is held"
     seen += read_until(ours, None, seconds=60)
     assert followed.wait(timeout=60) == 0
-    assert seen.count(b"tiny run: 4 of 4 trials ended") >= 2
+    assert seen.count(b"tiny run: 4 of 5 trials ended") >= 2
+
+
+def test_a_search_that_has_ended_is_not_followed_while_a_retrain_holds_the_run(
+    run: RunFolder,
+) -> None:
+    with locked(run):
+        assert on_terminal(run).count("tiny run: 4 of 4 trials ended") == 1

@@ -10,7 +10,7 @@ import pytest
 
 from made_retrain import go, made_job
 from made_study import ask, made_config
-from nas_cifar10.errors import StateError
+from nas_cifar10.errors import NasError, StateError, StorageError, UnreadableError
 from nas_cifar10.retrain import measure, train
 from nas_cifar10.retrain.job import Job
 from nas_cifar10.runs import files
@@ -148,6 +148,28 @@ def test_a_damaged_checkpoint_starts_over_with_a_warning(
         assert len(go(made_job(tmp_path), resume=True)) == 3
     assert caplog.messages == ["the retrain starts over: checkpoint: damaged, its checksum differs"]
     assert timeless(job.folder) == timeless(done.folder)
+
+
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [
+        ("nas_cifar10.retrain.train.read_bytes", StorageError("checkpoint.pt: I/O error")),
+        ("nas_cifar10.training.checkpoint.load_saved", UnreadableError("checkpoint: no memory")),
+    ],
+    ids=["disk", "memory"],
+)
+def test_a_checkpoint_that_cannot_be_read_now_takes_nothing_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, error: NasError
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    go(made_job(tmp_path))
+    before = {path: path.read_bytes() for path in (tmp_path / "retrain").iterdir()}
+    monkeypatch.setattr(place, fails)
+    with pytest.raises(type(error), match=str(error)):
+        go(made_job(tmp_path), resume=True)
+    assert {path: path.read_bytes() for path in (tmp_path / "retrain").iterdir()} == before
 
 
 def test_a_checkpoint_of_other_pictures_or_another_trial_is_refused(tmp_path: Path) -> None:

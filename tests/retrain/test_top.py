@@ -208,3 +208,20 @@ def test_one_that_fails_when_it_is_trained_on_is_not_compared_by_its_older_measu
     refused(1, *words, "--resume", "--set", "retrain.epochs=2")
     assert read_json(run.retrain.trial(second).metrics)["epochs"] == 1
     assert [row["trial"] for row in read_json(run.retrain.top)["trials"]] == [best, third]
+
+
+def test_what_stood_beside_a_model_that_goes_goes_with_it(tmp_path: Path) -> None:
+    run = trained_run(tmp_path, *FEW)
+    words = ["retrain", "--run", run.root, "--top-k", 2, "--set", "retrain.epochs=1"]
+    assert nas(*words).exit_code == 0
+    stale = run.retrain.trial(99)
+    stale.root.mkdir()
+    stale.metrics.write_text("{}")
+    beside = run.retrain.trial(order(run)[1])
+    before = beside.model.read_bytes()
+    content = run.retrain.checkpoint.read_bytes()
+    run.retrain.checkpoint.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    result = nas(*words, "--resume")
+    assert "starts over" in result.stderr
+    assert not stale.metrics.exists()
+    assert beside.model.read_bytes() == before, "it is one of those that were asked for"

@@ -1,6 +1,7 @@
 """The retrain: what it learns from, what it never looks at, and numbers that can be recomputed."""
 
 import json
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,7 +23,7 @@ from made_retrain import go, made_job
 from made_search import digits
 from nas_cifar10.data.loader import Part, batches
 from nas_cifar10.data.split import DataSet
-from nas_cifar10.errors import BadDataError, NasError
+from nas_cifar10.errors import BadDataError, NasError, TrainingFailedError
 from nas_cifar10.model import probabilities, read_model
 from nas_cifar10.networks.build import build
 from nas_cifar10.retrain import measure, train
@@ -262,6 +263,21 @@ def test_a_retrain_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(train, "train_segment", lambda *args: Failed("out of memory"))
     with pytest.raises(NasError, match="retrain of trial 0 failed: out of memory"):
         go(made_job(tmp_path))
+
+
+def test_a_network_that_says_no_numbers_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody looked while it was trained: there was nothing to measure on."""
+
+    def broken(checkpoint: bytes) -> dict[str, torch.Tensor]:
+        return {name: weight * math.nan for name, weight in weights(checkpoint).items()}
+
+    monkeypatch.setattr(train, "weights", broken)
+    job = made_job(tmp_path, "retrain.monitor=none")
+    with pytest.raises(TrainingFailedError, match="retrain of trial 0 failed: diverged: not a "):
+        go(job)
+    assert not any(path.exists() for path in (job.folder.model, job.folder.metrics))
 
 
 @pytest.mark.parametrize("length", [0, 10, 1000])

@@ -1,11 +1,19 @@
 """Files of unknown origin are read whole, or refused in a line; nothing waits for ever."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from nas_cifar10.errors import BadDataError, CannotCreateError, MissingInputError
+from nas_cifar10.errors import (
+    BadDataError,
+    CannotCreateError,
+    MissingInputError,
+    NasError,
+    StorageError,
+    UnreadableError,
+)
 from nas_cifar10.runs import environment
 from nas_cifar10.runs.files import read_json, write_json
 from nas_cifar10.runs.folder import RunFolder, latest
@@ -50,6 +58,28 @@ def test_a_file_beyond_memory_is_said_to_be(
     monkeypatch.setattr(Path, "read_bytes", too_large)
     with pytest.raises(BadDataError, match="large: cannot be read: it does not fit into memory"):
         read_bytes(tmp_path / "large")
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.EIO, StorageError),
+        (errno.ESTALE, StorageError),
+        (errno.EMFILE, StorageError),
+        (errno.EACCES, UnreadableError),
+    ],
+)
+def test_a_file_that_cannot_be_read_now_is_not_called_bad(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[NasError]
+) -> None:
+    def fails(path: Path) -> bytes:
+        raise OSError(number, os.strerror(number))
+
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(Path, "read_bytes", fails)
+    with pytest.raises(kind, match=f"file: cannot be read: {os.strerror(number)}$") as caught:
+        read_bytes(tmp_path / "file")
+    assert type(caught.value) is kind
 
 
 def test_json_nested_without_end_is_no_json(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from made_search import (
     table,
     timeless,
 )
+from nas_cifar10.errors import NasError, StorageError, UnreadableError
 from nas_cifar10.runs import files
 from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.runs.place import Place
@@ -95,6 +96,28 @@ def test_a_lost_or_damaged_checkpoint_changes_nothing(
     assert table(reopen(other)) == table(study)
     assert "starts over: its checkpoint is lost: checkpoint: damaged" in caplog.text
     assert "checkpoint.pt: no such file" in caplog.text
+
+
+def test_a_checkpoint_that_cannot_be_read_now_is_left_as_it_is(
+    straight: Straight, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, _ = straight("hyperband")
+    _, other = fresh(tmp_path, study.config)
+    go(reopen(other), other, events=7)
+    checkpoints = sorted(other.run.checkpoints.glob("*/checkpoint.pt"))
+    before = [path.read_bytes() for path in checkpoints]
+    for error in (StorageError("I/O error"), UnreadableError("does not fit into memory")):
+
+        def fails(*_: object, error: NasError = error) -> None:
+            raise error
+
+        with monkeypatch.context() as patch:
+            patch.setattr(driver, "read_bytes", fails)
+            with pytest.raises(type(error), match=str(error)):
+                go(reopen(other), other)
+    assert [path.read_bytes() for path in checkpoints] == before
+    go(reopen(other), other)
+    assert table(reopen(other)) == table(study)
 
 
 def damage(run: RunFolder, stop: int) -> None:

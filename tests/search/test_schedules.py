@@ -188,3 +188,11 @@ def test_cohorts_decide_apart_under_halving() -> None:
 def test_every_schedule_is_made_from_a_config(name: str) -> None:
     config = made_config(f"search.schedule.name={name}", "training.epochs=9")
     assert make_schedule(config).decision_epochs(0)[-1] == 9
+
+
+def test_a_cohort_of_any_size_is_decided_at_once() -> None:
+    """Every trial of a billion would be looked at for each decision otherwise."""
+    schedule = Halving(max_epochs=9, reduction_factor=3, cohort=10**9)
+    reports = {trial: [trial / 10] for trial in range(6)}
+    assert schedule.rivals(2, 1, reports) == [0, 1, 3, 4, 5]
+    assert [schedule.goes_on(trial, 1, reports) for trial in range(6)] == [False] * 4 + [True] * 2

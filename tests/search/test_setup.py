@@ -141,6 +141,35 @@ def test_overwriting_removes_the_old_run_and_nothing_else(place: Place) -> None:
     assert read_json(place.run.environment)["resumed_at"] == []
 
 
+def test_a_run_that_is_half_overwritten_does_not_pass_for_free(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class KilledError(Exception):
+        pass
+
+    go(begin(search_config(*SHORT), place).study, place)
+    place.run.retrain.root.mkdir()
+    place.run.retrain.model.write_bytes(b"old")
+    unlink, kills, left = Path.unlink, 0, 10**6
+
+    def mortal(path: Path, missing_ok: bool = False) -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise KilledError
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", mortal)
+    while place.run.retrain.model.exists():
+        kills, left = kills + 1, kills + 1
+        with pytest.raises(KilledError):
+            begin(search_config(*SHORT), place, overwrite=True)
+        left = 10**6
+        with pytest.raises(CannotCreateError):
+            existing(place, resume=False, overwrite=False)
+    assert kills > 3
+
+
 def test_nothing_is_written_or_removed_when_the_pictures_are_bad(
     place: Place, tmp_path: Path
 ) -> None:

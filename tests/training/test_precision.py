@@ -169,6 +169,8 @@ def test_the_processor_has_a_name() -> None:
         (torch.OutOfMemoryError("x"), True),
         (RuntimeError("MPS backend out of memory"), True),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: x"), True),
+        (RuntimeError("std::bad_alloc"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), True),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from made_hostile import models
-from nas_cifar10.errors import BadDataError
+from nas_cifar10.errors import BadDataError, UnreadableError
 from nas_cifar10.training.saved import load_saved
 
 
@@ -61,3 +61,18 @@ def test_whatever_is_no_such_file_is_damaged(tmp_path: Path, name: str) -> None:
         load_saved(content, "it")
     assert "\n" not in str(caught.value)
     assert not canary.exists()
+
+
+NO_MEMORY = [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: x")]
+
+
+@pytest.mark.parametrize("error", NO_MEMORY, ids=type)
+def test_a_file_that_does_not_fit_now_is_not_called_damaged(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def load(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(torch, "load", load)
+    with pytest.raises(UnreadableError, match=r"^it: does not fit into memory$"):
+        load_saved(saved({}), "it")

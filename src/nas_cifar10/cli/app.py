@@ -93,6 +93,7 @@ def _out_of_reach(error: OSError) -> MissingInputError | None:
     return MissingInputError(f"{error.filename!s:.200}: cannot be read: {error.strerror}")
 
 
+@_explained
 def _version(wanted: bool) -> None:
     if wanted:
         print(f"nas-cifar10 {importlib.metadata.version('nas-cifar10')}")

@@ -115,7 +115,7 @@ def place_of_search(
     for notice in notices(config):
         print(f"note: {notice}", file=sys.stderr)
     name = _checked(study_name) or config.name
-    given = Database.parse(study_db) if study_db else None
+    given = None if study_db is None else Database.parse(study_db)
     around = _run_around(given, name) if given else None
     run = RunFolder(run_dir) if run_dir else around or RunFolder(OUTPUTS / slug(config.name))
     own = _database_of(run, name) if resume else None

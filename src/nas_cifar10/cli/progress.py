@@ -7,6 +7,7 @@ from nas_cifar10.config.retrain import RetrainConfig
 from nas_cifar10.epochs import Epoch
 from nas_cifar10.search.executors import Executor
 from nas_cifar10.segment import Segment
+from nas_cifar10.study.ranking import best_of, score
 from nas_cifar10.study.rows import Trial
 from nas_cifar10.study.study import Study
 
@@ -31,10 +32,9 @@ class SearchProgress:
 
     def __init__(self, study: Study, executor: Executor, *, quiet: bool) -> None:
         """Start from what the study holds already."""
-        self.executor, self.candidates = executor, dict[int, str]()
-        self.num_trials, self.epochs = study.config.search.trials, study.config.training.epochs
-        self.objective = study.config.search.score
-        self.best: tuple[float, int] | None = None
+        self.executor, self.search = executor, study.config.search
+        self.num_trials, self.epochs = self.search.trials, study.config.training.epochs
+        self.best: Trial | None = None
         self.trained: dict[int, int] = {}
         self.ended: set[int] = set()
         self.pace = _Pace(self.num_trials * self.epochs)
@@ -47,8 +47,9 @@ class SearchProgress:
         """Show a trial that was asked, has trained an epoch, or has ended."""
         self._take(trial)
         head, ended = f"trial {trial.number}", f"{len(self.ended)} of {self.num_trials} ended"
-        reached = f"  {self._reached(trial):.4f}" if trial.epochs else ""
-        best = f"  best {self.best[0]:.4f} (trial {-self.best[1]})" if self.best else ""
+        reached = f"  {score(trial, self.search):.4f}" if trial.epochs else ""
+        reached_best = f"{score(self.best, self.search):.4f}" if self.best else ""
+        best = f"  best {reached_best} (trial {self.best.number})" if self.best else ""
         if trial.state != "running":
             reason = f", {trial.reason}" if trial.reason else ""
             told = f"{head}: {trial.state}{reason}{reached}"
@@ -62,26 +63,21 @@ class SearchProgress:
     def _take(self, trial: Trial) -> None:
         new = len(trial.epochs) - self.trained.get(trial.number, 0)
         self.trained[trial.number] = len(trial.epochs)
-        self.candidates[trial.number] = str(trial.candidate.architecture)
         self.pace.left -= new
         self.pace.trained += new
         if trial.state != "running":
             self.ended.add(trial.number)
             self.pace.left -= self.epochs - len(trial.epochs)
         if trial.state == "complete":
-            value = (self._reached(trial), -trial.number)
-            self.best = max(self.best or value, value)
-
-    def _reached(self, trial: Trial) -> float:
-        """Return what the search maximises, at the trial's last epoch."""
-        return float(getattr(trial.epochs[-1].measured, self.objective))
+            self.best = best_of([*([self.best] if self.best else []), trial], self.search)
 
     def _status(self) -> list[str]:
         """Say what the best is so far, and what each worker is at."""
         told = []
         if self.best is not None:
-            reached, number = self.best[0], -self.best[1]
-            told.append(f"  best {reached:.4f}: trial {number}, {self.candidates[number]}")
+            network = self.best.candidate.architecture
+            reached = score(self.best, self.search)
+            told.append(f"  best {reached:.4f}: trial {self.best.number}, {network}")
         for worker, segment in enumerate(self.executor.busy, start=1):
             told.append(f"  worker {worker}: {self._at(segment)}")
         return told
@@ -96,9 +92,10 @@ class SearchProgress:
 class RetrainProgress:
     """Follows a retrain, epoch by epoch."""
 
-    def __init__(self, screen: Screen, settings: RetrainConfig) -> None:
-        """Take what all trials have in common."""
+    def __init__(self, screen: Screen, settings: RetrainConfig, trials: int) -> None:
+        """Take what all trials have in common, and how many they are."""
         self.screen, self.epochs, self.seeds = screen, settings.epochs, settings.seeds
+        self.trials_left = trials
         self.monitor = {"test": "test (monitor only)"}.get(settings.monitor, settings.monitor)
         self.pace = _Pace(0)
 
@@ -106,10 +103,12 @@ class RetrainProgress:
         """Show an epoch of one of a trial's seeds; None: say that the trial begins."""
         if epoch is None:
             self.pace = _Pace(self.epochs * self.seeds)
+            self.trials_left -= 1
             self.screen.fix(f"retrain of trial {trial.number}: {trial.candidate.architecture}")
             return
         self.pace.trained += 1
-        self.pace.left = (self.seeds - seed) * self.epochs - epoch.number
+        left = self.seeds - seed + self.seeds * self.trials_left
+        self.pace.left = left * self.epochs - epoch.number
         held_out = f"  {self.monitor} {epoch.held_out.accuracy:.4f}" if epoch.held_out else ""
         which = f"seed {seed + 1}/{self.seeds}, " if self.seeds > 1 else ""
         self.screen.move(

@@ -21,7 +21,7 @@ def write_report(place: Place, *, as_json: bool) -> None:
     study = open_study(place.database, place.study_name)
     views.write(study, study.trials(), place.run, final=True)
     _complete(study, place)
-    facts, left_out = draw(place.run)
+    facts, left_out = draw(place.run, (str(place.database), study.name))
     for reason in dict.fromkeys(left_out.values()):
         names = ", ".join(name for name, why in left_out.items() if why == reason)
         print(f"figures left out: {names}: {harmless(reason)}", file=sys.stderr)

@@ -34,7 +34,7 @@ def show_study(place: Place, *, as_json: bool) -> None:
     study = open_study(place.database, place.study_name)
     if as_json:
         print(json.dumps(_as_json(study), indent=2))
-    elif sys.stdout.isatty() and is_held(place.run):
+    elif sys.stdout.isatty() and _runs(place, study, study.trials()):
         _follow(place, study)
     else:
         stdout_console().print(_screen(study, study.trials(), most=None))
@@ -73,13 +73,20 @@ def _follow(place: Place, study: Study) -> None:
     console = Console()
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            running = is_held(place.run)
+            trials = study.trials()
+            running = _runs(place, study, trials)
             most = max(1, console.height - _FRAME) if running else None
-            live.update(_screen(study, study.trials(), most), refresh=True)
+            live.update(_screen(study, trials, most), refresh=True)
             if not running:
                 return
             time.sleep(_SECONDS)
             interrupts.check()
+
+
+def _runs(place: Place, study: Study, trials: Sequence[Trial]) -> bool:
+    """Say whether the search goes on at this moment; a retrain holds the run, too."""
+    ended = sum(trial.state != "running" for trial in trials)
+    return ended < study.config.search.trials and is_held(place.run)
 
 
 def _ranked(study: Study, trials: Sequence[Trial]) -> list[Trial]:

@@ -177,7 +177,7 @@ def _retrain(request: RetrainRequest, data: DataSet | None) -> None:
             describe_run(study, place, data, stored_device(study.facts.resolved["device"]))
         jobs = beside(prepare(study, trial, config, data, place.run), others)
         with in_file(place.run), Screen(quiet=request.loudness < 0) as screen:
-            progress = RetrainProgress(screen, config.retrain)
+            progress = RetrainProgress(screen, config.retrain, len(jobs))
             begin()
             for each, seed, epoch in retrain_all(
                 jobs, request.asked, resume=request.resume, or_anew=of_run
@@ -195,10 +195,10 @@ def _best_trials(study: Study) -> list[Trial]:
     found = ranked(trials, study.config.search)
     if not found:
         states = sorted({trial.state for trial in trials})
-        reasons = sorted({trial.reason for trial in trials if trial.state == "failed"})
+        reasons = sorted({trial.reason for trial in trials if trial.reason})
+        told = f"{len(trials)} asked: {', '.join(states) or 'none'}"
         raise NoTrialCompletedError(
-            f"no trial of study {study.name!r} completed ({len(trials)} asked: "
-            f"{', '.join(states) or 'none'}{'; ' if reasons else ''}{'; '.join(reasons[:3])})"
+            f"no trial of study {study.name!r} completed ({'; '.join([told, *reasons[:3]])})"
         )
     return found
 

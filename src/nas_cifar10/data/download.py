@@ -58,7 +58,8 @@ def _unreachable(url: str, target: Path, error: Exception) -> MissingInputError:
     reason = one_line(reason) or type(error).__name__
     return MissingInputError(
         f"{target}: no such file, and {url} cannot be fetched ({reason}); place the file there, "
-        f"or work offline with --set data.source=digits, or data.source=image_folder"
+        f"begin with nas init quickstart, or work offline with --set data.source=digits, "
+        f"or data.source=image_folder"
     )
 
 

@@ -111,6 +111,7 @@ def every_part(space: SearchSpace, shape: Shape) -> set[Part]:
             shapes.add(head.shape)
     for depth in range(1, space.max_depth + 1):
         if depth > 1:
+            _check(len(shapes) * len(blocks))
             here = {Part("block", "", block, given) for given in shapes for block in blocks}
             found, shapes = found | here, {part.after for part in here}
         if depth in space.depths:

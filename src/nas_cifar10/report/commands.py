@@ -22,7 +22,7 @@ def retrain(facts: Facts) -> str:
 def measure(facts: Facts) -> str:
     """Return what measures the model on test that was left unread, and trains nothing anew."""
     asked = (facts.asked or Asked()).then(Asked(overrides=("retrain.test=true",)))
-    return command(["retrain", "--run", str(facts.folder), "--resume"], asked)
+    return command(["retrain", *_words(facts), "--resume"], asked)
 
 
 def report(facts: Facts) -> str:
@@ -46,4 +46,12 @@ def again(facts: Facts) -> list[str]:
 
 
 def _place(facts: Facts) -> str:
-    return f"--run {shlex.quote(str(facts.folder))}"
+    return shlex.join(_words(facts))
+
+
+def _words(facts: Facts) -> list[str]:
+    """Name the run by its folder, or where the search ran elsewhere, by its study."""
+    if facts.environment is None and facts.study is not None:
+        database, name = facts.study
+        return ["--study-db", database, "--study", name]
+    return ["--run", str(facts.folder)]

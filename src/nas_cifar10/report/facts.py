@@ -40,6 +40,7 @@ class Facts:
         curves: By trial number.
         asked: What the retrain was, once it was begun.
         at_work: Another process works on the run at this moment.
+        study: The database and the name of the study that the report was asked for by, if it was.
     """
 
     folder: Path
@@ -59,6 +60,7 @@ class Facts:
     top: Top | None = None
     asked: Asked | None = None
     at_work: bool = False
+    study: tuple[str, str] | None = None
 
     @property
     def name(self) -> str:

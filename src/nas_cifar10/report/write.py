@@ -1,5 +1,7 @@
 """A run's report: its facts gathered, its figures and page drawn; the room's front door."""
 
+from dataclasses import replace
+
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.figures import draw
 from nas_cifar10.report.gather import gather
@@ -8,8 +10,11 @@ from nas_cifar10.runs.files import write_text
 from nas_cifar10.runs.folder import RunFolder
 
 
-def report(run: RunFolder) -> tuple[Facts, dict[str, str]]:
+def report(run: RunFolder, study: tuple[str, str] | None = None) -> tuple[Facts, dict[str, str]]:
     """Draw what a run found so far.
+
+    Args:
+        study: The database and the name of its study.
 
     Returns:
         The facts, and for each figure that is left out the reason.
@@ -18,7 +23,7 @@ def report(run: RunFolder) -> tuple[Facts, dict[str, str]]:
         BadDataError: a file of the run is damaged.
         CannotCreateError, StorageError: a figure or the page cannot be written.
     """
-    facts = gather(run)
+    facts = replace(gather(run), study=study)
     drawn, left_out = draw(facts, run.figures)
     write_text(run.page, page(facts, drawn))
     return facts, left_out

@@ -16,7 +16,7 @@ from nas_cifar10.data import album
 from nas_cifar10.data.loader import Part, normalisation
 from nas_cifar10.data.multiview import VIEWS
 from nas_cifar10.epochs import Epoch
-from nas_cifar10.errors import NasError
+from nas_cifar10.errors import NasError, TrainingFailedError
 from nas_cifar10.model import network_with, over_views, probabilities, read_model
 from nas_cifar10.retrain.job import Job
 from nas_cifar10.runs import environment
@@ -36,8 +36,11 @@ def finish(job: Job, train: Part, state: dict[str, Tensor], epochs: tuple[Epoch,
         state: The network's weights.
 
     Raises:
+        TrainingFailedError: it answers with what is no number; nothing was written.
         NasError: the model read back from disk is not the one that was trained.
     """
+    part = _measured(job, train)
+    expected = _answers(job, state, part or train)
     content = io.BytesIO()
     torch.save(state, content)
     new = not _is_there(job, content.getvalue())
@@ -49,9 +52,8 @@ def finish(job: Job, train: Part, state: dict[str, Tensor], epochs: tuple[Epoch,
     description = _description(job)
     write_json(job.folder.description, description)
     crash_point("retrain.model")
-    part = _measured(job, train)
-    network, found = _read_back(job, state, part or train)
-    measured = {} if part is None else _measure(job, part, train, network, found)
+    network = _read_back(job, state, part or train, expected)
+    measured = {} if part is None else _measure(job, part, train, network, expected)
     table = measured | _fitted(job, epochs, network, train)
     write_json(job.folder.metrics, table)
     write_text(job.folder.card, card(description, table, job.config, job.study.facts.data))
@@ -69,22 +71,31 @@ def _measured(job: Job, train: Part) -> Part | None:
     return Part(train.images, train.labels, rows)
 
 
+def _answers(job: Job, state: dict[str, Tensor], part: Part) -> metrics.Probabilities:
+    """Return what the network says of a part, as it came out of training."""
+    facts, architecture = job.study.facts, job.trial.candidate.architecture
+    network = network_with(state, architecture, facts.shape, facts.num_classes)
+    found = probabilities(network, part)
+    if not np.isfinite(found).all():
+        told = f"retrain of trial {job.trial.number} failed: diverged"
+        raise TrainingFailedError(f"{told}: not a finite number when measured at its end")
+    return found
+
+
 def _read_back(
-    job: Job, state: dict[str, Tensor], part: Part
-) -> tuple[nn.Module, metrics.Probabilities]:
-    """Return the network on disk, and what it says of a part.
+    job: Job, state: dict[str, Tensor], part: Part, expected: metrics.Probabilities
+) -> nn.Module:
+    """Return the network on disk.
 
     Raises:
-        NasError: it is not the one that was trained.
+        NasError: it is not the one that was trained, or does not say the same of a part.
     """
     reread, architecture = read_model(job.folder), job.trial.candidate.architecture
     if reread.architecture != architecture or not _same(state, reread.network.state_dict()):
         raise NasError(f"{job.folder.model}: read back, it is not what was trained")
-    trained = network_with(state, architecture, reread.shape, len(job.data.class_names))
-    expected, measured = (probabilities(n, part) for n in (trained, reread.network))
-    if not np.array_equal(expected, measured):
+    if not np.array_equal(expected, probabilities(reread.network, part)):
         raise NasError(f"{job.folder.model}: read back, it predicts something else than before")
-    return reread.network, measured
+    return reread.network
 
 
 def _same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:

@@ -15,7 +15,7 @@ from nas_cifar10.config.schema import Config
 from nas_cifar10.crash import crash_point
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.epochs import Epoch, Scores
-from nas_cifar10.errors import BadDataError, StateError, TrainingFailedError
+from nas_cifar10.errors import BadDataError, StateError, TrainingFailedError, UnreadableError
 from nas_cifar10.retrain.job import Job
 from nas_cifar10.retrain.measure import finish
 from nas_cifar10.retrain.source import check, source_of
@@ -98,6 +98,8 @@ def retrain_all(
         begun = resume_points(job, or_anew=or_anew) if resume else []
         if job.is_first:
             write_asked(path, asked, complete=False)
+            if begun and begun[0] is None:
+                _empty_beside(jobs)
         try:
             for number, epoch in run_retrain(job, begun):
                 yield job.trial, number, epoch
@@ -261,6 +263,14 @@ def _empty(folder: RetrainFolder) -> None:
             remove(path)
 
 
+def _empty_beside(jobs: Sequence[Job]) -> None:
+    """Remove what stands beside a model that goes, but for what these jobs go on with."""
+    going_on = {each.folder.root for job in jobs for each in _seeds(job)}
+    for folder in jobs[0].folder.nested():
+        if folder.root not in going_on:
+            _empty(folder)
+
+
 def _resume_point(job: Job, *, or_anew: bool) -> Point:
     if not job.folder.checkpoint.exists():
         return None
@@ -271,6 +281,8 @@ def _resume_point(job: Job, *, or_anew: bool) -> Point:
         if not or_anew:
             raise StateError(f"{error}; leave out --resume to start over") from None
         log.warning("the retrain starts over: %s", error)
+    except UnreadableError as error:
+        raise UnreadableError(f"{error}; the retrain is left as it is, and resumes") from None
     except BadDataError as error:
         log.warning("the retrain starts over: %s", error)
     return None

@@ -256,7 +256,8 @@ class Database:
     def _explain(self, error: Exception) -> NasError:
         reason = self.reason(error)
         if getattr(_origin(error), "sqlite_errorcode", None) in _DAMAGED:
-            return BadDataError(f"{self}: is no study database: {reason}")
+            told = f"{self}: is no study database: {reason}"
+            return BadDataError(f"{told}; remove it, or name another with --study-db")
         return StorageError(f"{self}: cannot be used: {reason}")
 
     def reason(self, error: Exception) -> str:

@@ -72,7 +72,7 @@ def disk_error(error: OSError) -> StorageError | None:
     """Return what to raise for a full or failed disk that was met where nobody looked for it."""
     if error.errno not in _DISK_FAILED:
         return None
-    found = cannot_write(Path(error.filename or "a file"), error)
+    found = cannot_write(Path(error.filename or "a file or standard output"), error)
     assert isinstance(found, StorageError)
     return found
 

@@ -75,9 +75,11 @@ class RunFolder:
         """Remove all that this run wrote but its study; files of other origin stay."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
         self.sweep()
+        kept = {self.study, self.lock, self.environment}
         for path in (*self.figures.glob("*.png"), *self._files()):
-            if path not in (self.study, self.lock):
+            if path not in kept:
                 path.unlink(missing_ok=True)
+        self.environment.unlink(missing_ok=True)  # last: without it the folder passes as free
         for folder in (self.figures, *(f.root for f in self.retrain.nested()), self.retrain.root):
             with contextlib.suppress(OSError):  # not there, or not empty
                 folder.rmdir()

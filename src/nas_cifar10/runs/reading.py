@@ -1,5 +1,6 @@
 """Files that anybody may have put there: their bytes, and what is wrong; knows no format."""
 
+import errno
 import io
 import stat
 import zipfile
@@ -7,10 +8,22 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from nas_cifar10.errors import BadDataError, MissingInputError
+from nas_cifar10.errors import (
+    BadDataError,
+    MissingInputError,
+    NasError,
+    StorageError,
+    UnreadableError,
+)
 
 MAX_TEXT_BYTES = 2**26  # of a table or a JSON file; far above any of ours
 MAX_UNPACKED_BYTES = 2**28  # of arrays
+_KINDS: dict[int, type[NasError]] = {
+    errno.EACCES: UnreadableError,
+    errno.EPERM: UnreadableError,
+    errno.ELOOP: BadDataError,
+    errno.ENAMETOOLONG: BadDataError,
+}
 
 
 def read_bytes(path: Path, limit: int | None = None) -> bytes:
@@ -18,7 +31,9 @@ def read_bytes(path: Path, limit: int | None = None) -> bytes:
 
     Raises:
         MissingInputError: there is no such file.
-        BadDataError: it is no regular file, larger than `limit`, or cannot be read.
+        BadDataError: it is no regular file, or larger than `limit`.
+        UnreadableError: it cannot be read by this user, or with this memory.
+        StorageError: the disk or the system failed.
     """
     try:
         status = path.stat()
@@ -29,9 +44,11 @@ def read_bytes(path: Path, limit: int | None = None) -> bytes:
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise MissingInputError(f"{path}: no such file") from None
-    except (OSError, MemoryError) as error:
-        reason = getattr(error, "strerror", "it does not fit into memory")
-        raise BadDataError(f"{path}: cannot be read: {reason}") from None
+    except MemoryError:
+        raise UnreadableError(f"{path}: cannot be read: it does not fit into memory") from None
+    except OSError as error:
+        kind = _KINDS.get(error.errno or 0, StorageError)
+        raise kind(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def read_packed(path: Path) -> io.BytesIO:

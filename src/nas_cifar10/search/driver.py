@@ -14,7 +14,7 @@ from dataclasses import replace
 from nas_cifar10 import interrupts, views
 from nas_cifar10.crash import crash_point
 from nas_cifar10.epochs import Epoch
-from nas_cifar10.errors import BadDataError, MissingInputError
+from nas_cifar10.errors import BadDataError, MissingInputError, UnreadableError
 from nas_cifar10.networks.cost import cost
 from nas_cifar10.runs.files import write_atomic
 from nas_cifar10.runs.folder import RunFolder
@@ -280,6 +280,9 @@ class _Driver:
         try:
             checkpoint = read_bytes(path)
             return checkpoint, epochs_before(segment, checkpoint, facts.shape, facts.num_classes)
+        except UnreadableError as error:
+            told = f"trial {number}: {error}; it is left as it is, and resumes"
+            raise UnreadableError(told) from None
         except (MissingInputError, BadDataError) as error:
             log.warning("trial %d starts over: its checkpoint is lost: %s", number, error)
             return None, ()

@@ -141,11 +141,11 @@ class Halving:
 
     def rivals(self, trial: int, epoch: int, reports: Reports) -> list[int]:
         """Return the others of the cohort that came so far."""
-        first = trial - trial % self.cohort
+        cohort = trial // self.cohort
         return [
             other
-            for other in range(first, first + self.cohort)
-            if other != trial and len(reports.get(other, ())) >= epoch
+            for other in sorted(reports)
+            if other // self.cohort == cohort and other != trial and len(reports[other]) >= epoch
         ]
 
 

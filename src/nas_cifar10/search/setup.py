@@ -99,8 +99,8 @@ def start(
     name = place.study_name or config.name
     begin()
     if overwrite:
+        place.run.clear()  # first: while the study is there, the folder is not taken for free
         delete_study(place.database, name)
-        place.run.clear()
     study = create_study(place.database, name, facts)
     describe_run(study, place, data, device)
     return Ready(study, data, _executor(study, data, device, forked))

@@ -144,8 +144,8 @@ def open_storage(database: Database) -> optuna.storages.RDBStorage:
     """Open what studies are kept in.
 
     Raises:
-        BadDataError: its tables are those of another version of Optuna.
-        StorageError: it cannot be reached or read.
+        BadDataError: it is no database.
+        StorageError: it cannot be reached, or its tables are those of another version of Optuna.
     """
     url, arguments = database.engine()
     with database.explained(Exception):  # tables of another version, or not as Optuna makes them

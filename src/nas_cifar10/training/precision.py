@@ -134,7 +134,9 @@ def resolve_precision(
 
 
 # The last is what oneDNN says where it has no room for the code or the scratchpad of a layer.
-_NO_MEMORY = "can't allocate memory|out of memory|could not create a primitive"
+_NO_MEMORY = re.compile(
+    "can't allocate memory|out of memory|could not create a primitive|bad_alloc|STATUS_ALLOC_FAILED"
+)
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
@@ -145,7 +147,7 @@ def is_out_of_memory(error: BaseException | None) -> bool:
     if error is None:
         return False
     known = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    told = re.search(_NO_MEMORY, str(error))
+    told = _NO_MEMORY.search(str(error))
     return known or bool(told) or is_out_of_memory(error.__context__)
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from nas_cifar10.errors import BadDataError
+from nas_cifar10.errors import BadDataError, UnreadableError
+from nas_cifar10.training.precision import is_out_of_memory
 
 # `weights_only` allows a few more, such as bytearray, which takes any number for a size.
 _NAMES = {"collections OrderedDict", "torch._utils _rebuild_tensor_v2"}
@@ -27,11 +28,14 @@ def load_saved(content: bytes, name: str) -> Any:
 
     Raises:
         BadDataError: it is damaged, or holds something else than plain values and tensors.
+        UnreadableError: there is not enough memory for it now.
     """
     try:
         _check(content)
         return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes its readers stumble in any way there is
+        if is_out_of_memory(error):
+            raise UnreadableError(f"{name}: does not fit into memory") from None
         reason = next(iter(str(error).splitlines()), "")[:200]
         raise BadDataError(f"{name}: damaged: {reason or type(error).__name__}") from None
 
