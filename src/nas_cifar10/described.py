@@ -9,6 +9,12 @@ Count: TypeAlias = Annotated[int, Field(ge=0)]
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 
 PARTS = ("all", "train", "validation", "test")
+DUPLICATES = {
+    "train_validation": "validation pictures that are in train too",
+    "train_test": "test pictures that are in train too",
+    "validation_test": "test pictures that are in validation too",
+    "within_train": "repeated pictures within train",
+}
 
 
 @checked(frozen=True)
@@ -36,7 +42,7 @@ class Data:
                 raise ValueError(f"pictures.{part} does not count every class")
             if part not in self.totals:
                 raise ValueError(f"totals.{part} is missing")
-        for pair in ("train_validation", "train_test", "validation_test", "within_train"):
+        for pair in DUPLICATES:
             if pair not in self.duplicates:
                 raise ValueError(f"duplicates.{pair} is missing")
         return self

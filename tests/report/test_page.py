@@ -4,6 +4,7 @@ import html
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,13 @@ from sklearn.metrics import f1_score, log_loss, precision_score, recall_score, r
 
 from made_holder import Holder
 from made_run import MadeRun
+from nas_cifar10.config.load import config_from_plain
+from nas_cifar10.report.charts import Chart
+from nas_cifar10.report.charts_search import parallel
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.html import page
 from nas_cifar10.report.summary import duration, macs_of, summary
+from nas_cifar10.report.tables import leaderboard
 from nas_cifar10.report.write import report
 from nas_cifar10.runs.asked import Asked, write_asked
 from nas_cifar10.runs.files import read_csv, read_json, write_csv, write_json
@@ -131,6 +136,24 @@ def test_the_leaderboard_holds_every_trial_the_best_first(run: RunFolder) -> Non
     assert sorted(shown) == [trial.number for trial in rows]
     best = max((t for t in rows if t.state == "complete"), key=lambda t: t.objective or 0)
     assert shown[0] == best.number
+
+
+def test_the_best_of_equals_is_the_same_everywhere(run: RunFolder) -> None:
+    facts = gather(run)
+    assert facts.config is not None
+    assert facts.trials is not None
+    equal = tuple(
+        replace(trial, state="complete", objective=0.5, macs=100 - trial.number)
+        for trial in facts.trials
+    )
+    goals = ["search.objectives=[accuracy, macs]", "search.schedule.name=none"]
+    config = config_from_plain(facts.config.plain(), goals)
+    facts = replace(facts, trials=equal, config=config)
+    assert facts.best == equal[-1], "the cheapest"
+    assert leaderboard(facts)["rows"][0]["cells"][0][1] == equal[-1].number
+    lines = parallel(facts)
+    assert isinstance(lines, Chart)
+    assert lines.traces[-1]["name"] == f"trial {equal[-1].number}"
 
 
 def test_charts_hold_the_numbers_of_the_tables(make_run: Make) -> None:

@@ -7,7 +7,7 @@ from nas_cifar10.cli.output import announce, print_table
 from nas_cifar10.config.schema import Config
 from nas_cifar10.data.dataset import read
 from nas_cifar10.data.describe import describe
-from nas_cifar10.report.facts import DUPLICATES
+from nas_cifar10.described import DUPLICATES, PARTS
 
 
 def describe_data(config: Config, *, as_json: bool) -> None:
@@ -18,18 +18,17 @@ def describe_data(config: Config, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(found, indent=2))
         return
-    parts = ("all", "train", "validation", "test")
-    rows = [("class", "  ".join(f"{part:>10}" for part in parts))]
+    rows = [("class", "  ".join(f"{part:>10}" for part in PARTS))]
     for name in found["class_names"]:
-        rows.append((name, "  ".join(f"{found['pictures'][part][name]:>10,}" for part in parts)))
-    rows.append(("total", "  ".join(f"{found['totals'][part]:>10,}" for part in parts)))
+        rows.append((name, "  ".join(f"{found['pictures'][part][name]:>10,}" for part in PARTS)))
+    rows.append(("total", "  ".join(f"{found['totals'][part]:>10,}" for part in PARTS)))
     for part, share in found["majority_accuracy"].items():
         rows.append((f"majority class, {part}", f"{share:.4f} accuracy"))
     rows.append(("shape", " x ".join(map(str, found["shape"]))))
     rows += [(told, f"{found['duplicates'][pair]:,}") for pair, told in DUPLICATES.items()]
     rows.append(("left out", f"{found['skipped']:,} unreadable, {found['ignored']:,} not pictures"))
     rows.append(("fingerprint", found["fingerprint"]))
-    print_table(rows, None)
+    print_table(rows)
 
 
 def announce_reading(config: Config, loudness: int = 0) -> None:

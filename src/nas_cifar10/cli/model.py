@@ -115,5 +115,5 @@ def export(run: RunFolder, form: str, out: Path | None, *, as_json: bool) -> Non
         ("checked", f"in a process of its own on {len(part):,} {name} pictures: same classes"),
         ("largest difference", f"{worst:.1e} of a probability"),
     ]
-    print_table(rows, None)
+    print_table(rows)
     print(f"model in {one_line(path)}")

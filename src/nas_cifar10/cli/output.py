@@ -11,7 +11,6 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.text import harmless
 
 log = logging.getLogger(__name__)
@@ -24,15 +23,12 @@ def stdout_console() -> Console:
     return Console(width=None if sys.stdout.isatty() else _UNBROKEN)
 
 
-def print_table(rows: Sequence[tuple[str, str]], run: RunFolder | None) -> None:
-    """Print rows of a name and a text, then where the results are."""
+def print_table(rows: Sequence[tuple[str, str]]) -> None:
+    """Print rows of a name and a text."""
     table = Table(show_header=False, pad_edge=False)
     for name, text in rows:
         table.add_row(Text(harmless(name)), Text(harmless(text)))
     stdout_console().print(table)
-    if run is not None:
-        print(f"open {harmless(run.page)} in a browser")
-        print(f"results in {harmless(run.root)}")
 
 
 def announce(text: str, *, quiet: bool = False) -> None:

@@ -30,7 +30,9 @@ def write_report(place: Place, *, as_json: bool) -> None:
         found = {name: read_json(path) for name, path in files.items() if path.exists()}
         print(json.dumps(found, indent=2))
     else:
-        print_table(summary(facts), place.run)
+        print_table(summary(facts))
+        print(f"open {harmless(place.run.page)} in a browser")
+        print(f"results in {harmless(place.run.root)}")
 
 
 def _complete(study: Study, place: Place) -> None:

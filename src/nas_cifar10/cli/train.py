@@ -97,7 +97,7 @@ def rehearse(config: Config | None, device: str | None, loudness: int, *, as_jso
     if as_json:
         print(json.dumps(dict(rows), indent=2))
     else:
-        print_table(rows, None)
+        print_table(rows)
 
 
 def retrain(request: RetrainRequest, *, as_json: bool) -> None:

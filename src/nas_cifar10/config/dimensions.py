@@ -124,10 +124,7 @@ Mixing: TypeAlias = Annotated[float, Field(ge=0, le=100)]
 
 _AUTO_OR = Discriminator(_word_or_count)
 _Auto: TypeAlias = Annotated[Literal["auto"], Tag("word")]
-AutoOrThreads: TypeAlias = Annotated[
-    _Auto | Annotated[Annotated[int, Field(ge=1, le=1024)], Tag("count")], _AUTO_OR
-]
-AutoOrWorkers: TypeAlias = Annotated[
+AutoOrCount: TypeAlias = Annotated[
     _Auto | Annotated[Annotated[int, Field(ge=1, le=1024)], Tag("count")], _AUTO_OR
 ]
 Minutes: TypeAlias = Annotated[float, Field(gt=0, le=1e6)]

@@ -8,14 +8,14 @@ from nas_cifar10.config.dimensions import Range, Section, contains, largest, opt
 from nas_cifar10.config.schema import Config, SearchedTraining, SpaceConfig, searched_training
 from nas_cifar10.config.search import RayConfig, SearchConfig
 
-Broken: TypeAlias = tuple[str, str]
-Rule: TypeAlias = Callable[[Config], Iterator[Broken]]
+Breach: TypeAlias = tuple[str, str]
+Rule: TypeAlias = Callable[[Config], Iterator[Breach]]
 
 BLOCK_KEYS = tuple(BlockConfig.model_fields)
 WHOLE_KEYS = tuple(key for key in ArchitectureConfig.model_fields if key != "blocks")
 
 
-def pools_fit(config: Config) -> Iterator[Broken]:
+def pools_fit(config: Config) -> Iterator[Breach]:
     """The deepest network, pooled after every block that may be, must leave at least 1x1."""
     depth, size, wanted = largest(config.space.depth), config.data.size, 0
     if "whitening" in options(config.space.stem):
@@ -29,7 +29,7 @@ def pools_fit(config: Config) -> Iterator[Broken]:
         )
 
 
-def searched_or_set(config: Config) -> Iterator[Broken]:
+def searched_or_set(config: Config) -> Iterator[Breach]:
     """A training value is either searched or set."""
     for key in searched_training(config):
         if key in config.training.model_fields_set:
@@ -41,7 +41,7 @@ def searched_or_set(config: Config) -> Iterator[Broken]:
             )
 
 
-def shifts_fit(config: Config) -> Iterator[Broken]:
+def shifts_fit(config: Config) -> Iterator[Breach]:
     """Pictures are shifted by less than their size, and no square is larger than they are."""
     size, searched = config.data.size, searched_training(config)
     for key, most in (("translate", size - 1), ("cutout", size)):
@@ -55,13 +55,13 @@ def shifts_fit(config: Config) -> Iterator[Broken]:
             )
 
 
-def kernels_are_not_logarithmic(config: Config) -> Iterator[Broken]:
+def kernels_are_not_logarithmic(config: Config) -> Iterator[Breach]:
     """A kernel range runs over odd numbers, which no logarithmic axis has."""
     if isinstance(config.space.kernel_size, Range) and config.space.kernel_size.log:
         yield "space.kernel_size.log", "must be false: kernel sizes are drawn from odd numbers"
 
 
-def exhaustive_is_finite(config: Config) -> Iterator[Broken]:
+def exhaustive_is_finite(config: Config) -> Iterator[Breach]:
     """A space with a range of real numbers cannot be enumerated."""
     if config.search.sampler.name == "exhaustive":
         searched = {f"training.{key}": d for key, d in searched_training(config).items()}
@@ -74,7 +74,7 @@ def exhaustive_is_finite(config: Config) -> Iterator[Broken]:
                 )
 
 
-def objectives_agree(config: Config) -> Iterator[Broken]:
+def objectives_agree(config: Config) -> Iterator[Breach]:
     """`search.objective` is left out, or is the first of `search.objectives`."""
     one, several = config.search.objective, config.search.objectives
     if several is not None and "objective" in config.search.model_fields_set and one != several[0]:
@@ -85,7 +85,7 @@ def objectives_agree(config: Config) -> Iterator[Broken]:
         )
 
 
-def test_stays_unread(config: Config) -> Iterator[Broken]:
+def test_stays_unread(config: Config) -> Iterator[Breach]:
     """The test set is not both monitored and left unread."""
     if config.retrain.monitor == "test" and not config.retrain.test:
         yield (
@@ -95,7 +95,7 @@ def test_stays_unread(config: Config) -> Iterator[Broken]:
         )
 
 
-def frozen_is_learnt(config: Config) -> Iterator[Broken]:
+def frozen_is_learnt(config: Config) -> Iterator[Breach]:
     """Blocks are frozen only where they were learnt by another run."""
     if config.retrain.freeze and config.retrain.start_from is None:
         yield (
@@ -105,7 +105,7 @@ def frozen_is_learnt(config: Config) -> Iterator[Broken]:
         )
 
 
-def baseline_in_space(config: Config) -> Iterator[Broken]:
+def baseline_in_space(config: Config) -> Iterator[Breach]:
     """The baseline is a candidate of the space, so that the sampler can learn from it."""
     if config.search.baseline is None:
         return
@@ -115,7 +115,7 @@ def baseline_in_space(config: Config) -> Iterator[Broken]:
     yield from _baseline_training(config.search.baseline.training, searched_training(config))
 
 
-def outside(space: SpaceConfig, given: ArchitectureConfig, keys: Iterable[str]) -> Iterator[Broken]:
+def outside(space: SpaceConfig, given: ArchitectureConfig, keys: Iterable[str]) -> Iterator[Breach]:
     """Yield the keys of a network that the space cannot draw so, each with what it can.
 
     Args:
@@ -132,14 +132,14 @@ def outside(space: SpaceConfig, given: ArchitectureConfig, keys: Iterable[str]) 
 
 def _outside(
     space: SpaceConfig, given: Section, keys: Iterable[str], where: str
-) -> Iterator[Broken]:
+) -> Iterator[Breach]:
     for key in keys:
         dimension, value = getattr(space, key), getattr(given, key)
         if not contains(dimension, value):
             yield f"{where}{key}", _not_in(f"space.{key}", dimension, value)
 
 
-def _baseline_training(given: FixedTraining, searched: Mapping[str, Any]) -> Iterator[Broken]:
+def _baseline_training(given: FixedTraining, searched: Mapping[str, Any]) -> Iterator[Breach]:
     for key in FixedTraining.model_fields:
         value, place = getattr(given, key), f"search.baseline.training.{key}"
         if value is None and key in searched:

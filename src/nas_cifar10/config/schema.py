@@ -9,7 +9,7 @@ from pydantic import Field
 
 from nas_cifar10.config.dimensions import (
     Activation,
-    AutoOrThreads,
+    AutoOrCount,
     BatchSize,
     BatchSizeDimension,
     ChannelsDimension,
@@ -225,7 +225,7 @@ class TrainingConfig(Section):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="number format; auto: bf16 where it is native and measured 1.3x faster"
     )
-    threads: AutoOrThreads = Field(
+    threads: AutoOrCount = Field(
         "auto",
         description="CPU threads a worker; auto: cores // workers (on a Ray cluster, of the "
         "workers that this machine would have)",

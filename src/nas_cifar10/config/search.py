@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field
 
 from nas_cifar10.config.candidate import CandidateConfig
 from nas_cifar10.config.dimensions import (
-    AutoOrWorkers,
+    AutoOrCount,
     Count,
     Milliseconds,
     Minutes,
@@ -113,7 +113,7 @@ class SearchConfig(Section):
     sampler: SamplerConfig = SamplerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     constraints: ConstraintsConfig = ConstraintsConfig()
-    workers: AutoOrWorkers = Field(
+    workers: AutoOrCount = Field(
         1,
         description="segments trained at once; auto: one on every two CPU cores, at most a "
         "cohort's, and on a Ray cluster a cohort's",

@@ -1,5 +1,6 @@
 """What a figure stands on, in words; draws nothing."""
 
+from nas_cifar10.described import PARTS
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.ink import shorten
 
@@ -25,7 +26,7 @@ def run(facts: Facts) -> str:
         words.append(facts.config.data.source)
     if facts.data is not None:
         totals = facts.data.totals
-        parts = ", ".join(f"{totals[part]:,} {part}" for part in ("train", "validation", "test"))
+        parts = ", ".join(f"{totals[part]:,} {part}" for part in PARTS[1:])
         words.append(f"pictures: {parts}")
     return " · ".join(words)
 

@@ -6,6 +6,7 @@ from nas_cifar10.report import captions
 from nas_cifar10.report.charts import (
     BLUE,
     FAINT,
+    GREEN,
     MUTED,
     ORANGE,
     Chart,
@@ -137,7 +138,7 @@ def classes(facts: Facts) -> Chart | str:
     if data is None:
         return "The pictures are not described yet."
     names = [label(name, 24) for name in data.class_names]
-    colors = {"train": BLUE, "validation": ORANGE, "test": "@green"}
+    colors = {"train": BLUE, "validation": ORANGE, "test": GREEN}
     traces: list[Trace] = [
         {
             "type": "bar",

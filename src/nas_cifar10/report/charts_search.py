@@ -156,7 +156,7 @@ def importance(facts: Facts) -> Chart | str:
 
 def parallel(facts: Facts) -> Chart | str:
     """Show each complete trial as a line through its values to what it reached."""
-    trials = sorted(facts.complete, key=lambda trial: (trial.objective or 0, -trial.number))
+    trials = sorted(facts.complete, key=facts.order, reverse=True)
     if not facts.dimensions:
         return "config.yaml is missing, or nothing is searched."
     if not trials:

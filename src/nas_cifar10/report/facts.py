@@ -24,12 +24,6 @@ from nas_cifar10.runs.asked import Asked
 from nas_cifar10.space.search_space import Dimension, SearchSpace
 
 # What a data set's kinds of duplicates are called.
-DUPLICATES = {
-    "train_validation": "validation pictures that are in train too",
-    "train_test": "test pictures that are in train too",
-    "validation_test": "test pictures that are in validation too",
-    "within_train": "repeated pictures within train",
-}
 
 
 @dataclass(frozen=True)
@@ -130,17 +124,17 @@ class Facts:
         trials = self.trials or ()
         return tuple(t for t in trials if t.state == "complete" and t.objective is not None)
 
-    @property
-    def best(self) -> Trial | None:
-        """The complete trial with the highest objective; of equals, the cheapest, then the first.
+    def order(self, trial: Trial) -> tuple[float, ...]:
+        """Put complete trials in order: by the objective, of equals the cheapest, then the first.
 
         What is cheap counts only where the search looks for it.
         """
+        return -_objective(trial), *_costs(trial, self.costs), trial.number
 
-        def order(trial: Trial) -> tuple[float, ...]:
-            return -_objective(trial), *_costs(trial, self.costs), trial.number
-
-        return min(self.complete, key=order, default=None)
+    @property
+    def best(self) -> Trial | None:
+        """The first of the complete trials in this order."""
+        return min(self.complete, key=self.order, default=None)
 
     def best_so_far(self) -> list[tuple[int, float]]:
         """Return each complete trial that beat all before it, with its objective."""

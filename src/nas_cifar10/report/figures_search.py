@@ -126,13 +126,13 @@ def _marks(axes: Axes, trials: tuple[Trial, ...]) -> list[tuple[str, dict[str, A
 def _staircase(axes: Axes, facts: Facts, num: int) -> None:
     """Draw the best so far, and name the best."""
     steps = facts.best_so_far()
-    if not steps:
+    if not steps or facts.best is None:
         return
     assert facts.trials is not None
     last = facts.trials[-1].number
     x, y = [*(number for number, _ in steps), last], [*(value for _, value in steps), steps[-1][1]]
     axes.step(x, y, where="post", color=INK, linewidth=1.6, zorder=4 if num > _MANY else 2)
-    number, value = steps[-1]
+    number, value = facts.best.number, steps[-1][1]
     side = "left" if number < 0.25 * num else "right" if number > 0.75 * num else "center"
     axes.annotate(
         f"best {rounded(value)}, trial {number}",

@@ -98,7 +98,7 @@ def _short(value: Value) -> str:
 
 def parallel_coordinate(facts: Facts) -> Figure | str:
     """Draw each complete trial as a line through its values to its accuracy."""
-    trials = sorted(facts.complete, key=lambda trial: (trial.objective, -trial.number))
+    trials = sorted(facts.complete, key=facts.order, reverse=True)
     if not facts.dimensions:
         return "config.yaml is missing, or searches nothing"
     if not trials:

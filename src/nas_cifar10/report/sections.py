@@ -3,16 +3,16 @@
 from typing import Any
 
 from nas_cifar10.config import yaml_text
+from nas_cifar10.described import DUPLICATES, PARTS
 from nas_cifar10.report import caveats, commands, headline, tables
 from nas_cifar10.report.captions import counted
 from nas_cifar10.report.charts import plain
 from nas_cifar10.report.drawing import drawing
-from nas_cifar10.report.facts import DUPLICATES, Facts
+from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.parts import Environment, TrialCounts
 from nas_cifar10.report.pictures import Album
 
 _PLAIN = "Every convolution is followed by ReLU and a 2×2 max-pooling."
-_PARTS = ("train", "validation", "test")
 
 
 def context(facts: Facts, album: Album) -> dict[str, Any]:
@@ -78,12 +78,12 @@ def _data(facts: Facts) -> dict[str, Any] | None:
     channels, height, width = data.shape
     others = {"unreadable pictures": data.skipped, "other files": data.ignored}
     return {
-        "totals": [(part, data.totals[part]) for part in _PARTS],
+        "totals": [(part, data.totals[part]) for part in PARTS[1:]],
         "shape": f"{width}×{height} pixels, {counted(channels, 'channel')}",
         "duplicates": [(pair, told, data.duplicates[pair]) for pair, told in DUPLICATES.items()],
         "left_out": [(told, count) for told, count in others.items() if count],
         "rows": [
-            {"name": plain(name, 60), "counts": [data.pictures[part][name] for part in _PARTS]}
+            {"name": plain(name, 60), "counts": [data.pictures[part][name] for part in PARTS[1:]]}
             for name in data.class_names
         ],
     }

@@ -2,7 +2,7 @@
 
 from typing import TypeAlias
 
-from nas_cifar10.described import Data
+from nas_cifar10.described import PARTS, Data
 from nas_cifar10.report import commands
 from nas_cifar10.report.captions import counted
 from nas_cifar10.report.facts import Facts
@@ -254,7 +254,7 @@ def _scores(part: str, scores: Scores) -> list[Row]:
 
 
 def _pictures(data: Data) -> list[Row]:
-    parts = ", ".join(f"{data.totals[part]:,} {part}" for part in ("train", "validation", "test"))
+    parts = ", ".join(f"{data.totals[part]:,} {part}" for part in PARTS[1:])
     rows = [("pictures", f"{parts}; {len(data.class_names):,} classes")]
     shared = {pair: num for pair, num in data.duplicates.items() if num and pair != "within_train"}
     if shared:

@@ -28,7 +28,7 @@ _STRONG = 0.55  # depth of colour above which text on it has to be light
 
 def leaderboard(facts: Facts) -> Row:
     """Return the columns and rows of the trials, the best first."""
-    ranked = sorted(facts.trials or (), key=_rank)
+    ranked = sorted(facts.trials or (), key=lambda trial: _rank(facts, trial))
     values = [name for name in facts.dimensions if name.startswith("training.")]
     columns = ["trial", facts.objective, "state", "proposed by", "epochs", "parameters", "MACs"]
     columns += ["latency (ms)"] if facts.is_timed else []
@@ -42,9 +42,10 @@ def leaderboard(facts: Facts) -> Row:
     }
 
 
-def _rank(trial: Trial) -> tuple[bool, float, int]:
-    reached = -1.0 if trial.objective is None else trial.objective
-    return trial.state != "complete", -reached, trial.number
+def _rank(facts: Facts, trial: Trial) -> tuple[bool, tuple[float, ...]]:
+    if trial.state == "complete":
+        return False, facts.order(trial)
+    return True, (1.0 if trial.objective is None else -trial.objective, trial.number)
 
 
 def _trial(facts: Facts, trial: Trial, values: list[str]) -> Row:

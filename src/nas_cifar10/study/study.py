@@ -45,7 +45,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _explained(
+def _patiently(
     method: Callable[Concatenate["Study", P], R],
 ) -> Callable[Concatenate["Study", P], R]:
     """Let a method wait for its database, and say in one line what that could not do.
@@ -109,11 +109,11 @@ class Study:
         seconds = self.config.search.storage_retry_seconds
         self._patience = Patience(self.database, seconds, lock, check_ours)
 
-    @_explained
+    @_patiently
     def _sign(self, driver: str) -> None:
         self._stored.study.set_user_attr(_DRIVER, driver)
 
-    @_explained
+    @_patiently
     def settle(self) -> None:
         """Wait until all epochs are stored.
 
@@ -126,19 +126,19 @@ class Study:
         return bool(self._behind)
 
     @property
-    @_explained
+    @_patiently
     def clock(self) -> Clock:
         """How long the search has run."""
         with self.database.read_as_ours(self.name):
             return Clock.from_json(self._stored.study.user_attrs.get(_CLOCK, {}))
 
     @clock.setter
-    @_explained
+    @_patiently
     def clock(self, clock: Clock) -> None:
         self._stored.study.set_user_attr(_CLOCK, asdict(clock))
 
     @property
-    @_explained
+    @_patiently
     def whole_latency(self) -> WholeLatency | None:
         """How long the best network takes, where it was timed."""
         with self.database.read_as_ours(self.name):
@@ -146,18 +146,18 @@ class Study:
             return None if found is None else WholeLatency.from_json(found)
 
     @whole_latency.setter
-    @_explained
+    @_patiently
     def whole_latency(self, latency: WholeLatency) -> None:
         self._stored.study.set_user_attr(_LATENCY, asdict(latency))
 
-    @_explained
+    @_patiently
     def replace_config(self, config: dict[str, Any]) -> None:
         """Store another config; which keys may differ is the caller's business."""
         self.facts = replace(self.facts, config=config)
         self._stored.study.set_user_attr(FACTS, asdict(self.facts))
         self.config = config_from_plain(config)
 
-    @_explained
+    @_patiently
     def trials(self) -> list[Trial]:
         """Return every trial, by number."""
         with self.database.read_as_ours(self.name):
@@ -169,7 +169,7 @@ class Study:
                 each.check(rows, self.config.training.epochs, self.config.search.costs)
             return rows
 
-    @_explained
+    @_patiently
     def propose(self, number: int, fits: Fits = lambda candidate: True) -> Proposal:
         """Draw the candidate of the next trial, which will have this number.
 
@@ -193,7 +193,7 @@ class Study:
                 return self._fixed(number, "local", values)
         return self._sampled(number, int(words[0]))
 
-    @_explained
+    @_patiently
     def add(
         self,
         proposal: Proposal,
@@ -249,7 +249,7 @@ class Study:
             crash_point("epochs.stored")
             del self._behind[number]
 
-    @_explained
+    @_patiently
     def end(
         self, trial: Trial, state: State, reason: str, as_state: str, value: float | None
     ) -> Trial:
@@ -262,9 +262,8 @@ class Study:
         """
         values = None if value is None else [value, *trial.costs(self.config.search.costs)]
         stored, twin = self._stored, self._mirror()
-        if not stored.trial(
-            trial.number
-        ).state.is_finished():  # or else only the answer to that was lost
+        # Or else it was told, and only the answer to that was lost.
+        if not stored.trial(trial.number).state.is_finished():
             stored.set_attribute(trial.number, "outcome", {"state": state, "reason": reason})
             crash_point("outcome.stored")
             stored.study.tell(trial.number, values, state=_STATES[as_state])
@@ -274,7 +273,7 @@ class Study:
         crash_point("trial.told")
         return replace(trial, state=state, reason=reason)  # shares what was read before
 
-    @_explained
+    @_patiently
     def importances(self) -> dict[str, float]:
         """Return how much each dimension matters (PED-ANOVA, arXiv 2304.10255), largest first.
 
