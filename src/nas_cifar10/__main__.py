@@ -1,8 +1,10 @@
 """The process: signals are noted from its first moment, then the front door is opened."""
 
 import atexit
+import errno
 import os
 import sys
+from contextlib import suppress
 
 from nas_cifar10 import interrupts
 
@@ -23,6 +25,10 @@ def main() -> None:
         interrupts.ignore()
         atexit._run_exitfuncs()
         os._exit(_flushed(end.code if isinstance(end.code, int) else 1))
+    except OSError as error:  # help and the like are printed before any command has begun
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        os._exit(_no_room(error))
 
 
 def _flushed(code: int) -> int:
@@ -33,15 +39,20 @@ def _flushed(code: int) -> int:
     except BrokenPipeError:  # whoever read our output has seen enough
         return code
     except OSError as error:
-        os.write(2, f"standard output: cannot be written: {error.strerror}\n".encode())
-        return 74
+        return _no_room(error)
     return code
+
+
+def _no_room(error: OSError) -> int:
+    with suppress(OSError):  # where stderr finds no room either
+        os.write(2, f"standard output: cannot be written: {error.strerror}\n".encode())
+    return 74
 
 
 def _open_closed() -> None:
     """Open what the process was started without: the next file would take its place as output."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
+        os.set_inheritable(number, True)
     os.close(number)
     sys.stdout = sys.stdout or os.fdopen(1, "w")
     sys.stderr = sys.stderr or os.fdopen(2, "w")

@@ -9,7 +9,7 @@ Count: TypeAlias = Annotated[int, Field(ge=0)]
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 
 PARTS = ("all", "train", "validation", "test")
-DUPLICATES = {
+DUPLICATES = {  # what they are called
     "train_validation": "validation pictures that are in train too",
     "train_test": "test pictures that are in train too",
     "validation_test": "test pictures that are in validation too",

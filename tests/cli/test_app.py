@@ -302,7 +302,7 @@ def by_shell(folder: Path, line: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("words", ["validate tiny.yaml", "--version"])
+@pytest.mark.parametrize("words", ["validate tiny.yaml", "--version", "--help"])
 def test_output_that_finds_no_room_is_an_io_error(folder: Path, words: str) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas_cifar10.networks.build import build, initialise
-from nas_cifar10.networks.layers import BLOCKS, POOLINGS, BatchNorm, pooled
+from nas_cifar10.networks.layers import BLOCKS, POOLINGS, BatchNorm, Pointwise, pooled
 from nas_cifar10.space.candidate import Architecture, Block
 
 PLAIN = Block("conv", 6, 3)
@@ -158,3 +158,30 @@ def test_a_network_of_five_million_parameters_is_within_reach() -> None:
     )
     network = build(Architecture(wide, head="average"), (3, 32, 32), 10)
     assert 4e6 < sum(parameter.numel() for parameter in network.parameters()) < 6e6
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize(("channels", "groups"), [(3, 1), (12, 1), (5, 5)])
+def test_a_pointwise_convolution_is_the_strided_one(
+    channels: int, groups: int, stride: int
+) -> None:
+    draw = torch.Generator().manual_seed(0)
+    ours = Pointwise(channels, 10, 1, stride, groups=groups)
+    theirs = nn.Conv2d(channels, 10, 1, stride, groups=groups).double()
+    theirs.load_state_dict(ours.state_dict())
+    images = torch.randn(4, channels, 17, 16, generator=draw).to(memory_format=torch.channels_last)
+    found, expected = ours(images), theirs(images.double())
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
+    torch.autograd.backward([found.square().sum(), expected.square().sum()])
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert mine.grad is not None
+        assert other.grad is not None
+        torch.testing.assert_close(mine.grad.double(), other.grad, rtol=1e-4, atol=1e-3)
+
+
+def test_no_convolution_of_one_pixel_is_strided_by_torch() -> None:
+    for kind in BLOCKS:
+        block = Block(kind, 8, 1, pooling="stride", convolutions=2)
+        for module in BLOCKS[kind](3, block).modules():
+            strided = isinstance(module, nn.Conv2d) and module.stride != (1, 1)
+            assert not strided or isinstance(module, Pointwise) or module.kernel_size != (1, 1)

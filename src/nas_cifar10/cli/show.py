@@ -86,7 +86,8 @@ def _follow(place: Place, study: Study) -> None:
 def _runs(place: Place, study: Study, trials: Sequence[Trial]) -> bool:
     """Say whether the search goes on at this moment; a retrain holds the run, too."""
     ended = sum(trial.state != "running" for trial in trials)
-    return ended < study.config.search.trials and is_held(place.run)
+    over = ended == study.config.search.trials or study.clock.stopped == "time"
+    return not over and is_held(place.run)
 
 
 def _ranked(study: Study, trials: Sequence[Trial]) -> list[Trial]:

@@ -195,7 +195,8 @@ def _best_trials(study: Study) -> list[Trial]:
     found = ranked(trials, study.config.search)
     if not found:
         states = sorted({trial.state for trial in trials})
-        reasons = sorted({trial.reason for trial in trials if trial.reason})
+        first = [trial for trial in trials if trial.state == "failed"]
+        reasons = list(dict.fromkeys(trial.reason for trial in [*first, *trials] if trial.reason))
         told = f"{len(trials)} asked: {', '.join(states) or 'none'}"
         raise NoTrialCompletedError(
             f"no trial of study {study.name!r} completed ({'; '.join([told, *reasons[:3]])})"

@@ -101,6 +101,20 @@ def separable_block(in_channels: int, block: Block) -> nn.Module:
     return _chain(in_channels, block, _separable)
 
 
+class Pointwise(nn.Conv2d):
+    """A 1x1 convolution that leaves out the pixels its stride passes over before it computes.
+
+    The same numbers. While weights learn, oneDNN's strided kernel writes past its memory where
+    there are few input channels (github.com/uxlfoundation/oneDNN/issues/6035, torch 2.14): a
+    crash, or wrong gradients.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, ⌈H / stride⌉, ⌈W / stride⌉)."""
+        rows, columns = self.stride
+        return F.conv2d(images[:, :, ::rows, ::columns], self.weight, self.bias, groups=self.groups)
+
+
 def residual_block(in_channels: int, block: Block) -> nn.Module:
     """Return a `conv_block` whose input is added before its last activation (arXiv 1512.03385).
 
@@ -185,7 +199,7 @@ def _dense(in_channels: int, block: Block, stride: int) -> list[nn.Module]:
 
 def _separable(in_channels: int, block: Block, stride: int) -> list[nn.Module]:
     size = block.kernel_size
-    depthwise = nn.Conv2d(
+    depthwise = _convolution(size)(
         in_channels, in_channels, size, stride, size // 2, groups=in_channels, bias=False
     )
     return [depthwise, _filters(in_channels, block, 1, 1)]
@@ -194,7 +208,12 @@ def _separable(in_channels: int, block: Block, stride: int) -> list[nn.Module]:
 def _filters(in_channels: int, block: Block, size: int, stride: int) -> nn.Module:
     """Return a convolution to the block's channels; a norm would undo its bias, so it has none."""
     bias = block.norm == "none"
-    return nn.Conv2d(in_channels, block.channels, size, stride, size // 2, bias=bias)
+    convolution = _convolution(size)
+    return convolution(in_channels, block.channels, size, stride, size // 2, bias=bias)
+
+
+def _convolution(size: int) -> type[nn.Conv2d]:
+    return Pointwise if size == 1 else nn.Conv2d
 
 
 BLOCKS: dict[str, Callable[[int, Block], nn.Module]] = {

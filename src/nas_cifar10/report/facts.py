@@ -23,8 +23,6 @@ from nas_cifar10.report.parts_top import Top
 from nas_cifar10.runs.asked import Asked
 from nas_cifar10.space.search_space import Dimension, SearchSpace
 
-# What a data set's kinds of duplicates are called.
-
 
 @dataclass(frozen=True)
 class Facts:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from nas_cifar10.config.load import load_config
 from nas_cifar10.described import Data
-from nas_cifar10.errors import BadDataError, MissingInputError
+from nas_cifar10.errors import BadDataError, MissingInputError, UnreadableError
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.parts import (
     Curve,
@@ -97,6 +97,8 @@ def _part(path: Path, read: Callable[[Path], Part]) -> Part | None:
         return read(path)
     except MissingInputError:
         return None
+    except UnreadableError:  # nobody is to remove it
+        raise
     except _DAMAGE as error:
         raise BadDataError(
             f"{path}: is damaged: {why(error).removeprefix(f'{path}:').strip()}; "

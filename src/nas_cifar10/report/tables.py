@@ -43,7 +43,7 @@ def leaderboard(facts: Facts) -> Row:
 
 
 def _rank(facts: Facts, trial: Trial) -> tuple[bool, tuple[float, ...]]:
-    if trial.state == "complete":
+    if trial.state == "complete" and trial.objective is not None:
         return False, facts.order(trial)
     return True, (1.0 if trial.objective is None else -trial.objective, trial.number)
 

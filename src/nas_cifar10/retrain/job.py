@@ -32,6 +32,11 @@ class Job:
     source: Source | None = None
 
     @property
+    def which(self) -> str:
+        """Name the network: its trial, and its seed where that is not the first."""
+        return f"trial {self.trial.number}" + (f", seed {self.number}" if self.number else "")
+
+    @property
     def folder(self) -> RetrainFolder:
         """Where the model and its measurement go."""
         root = self.run.retrain.trial(self.trial.number) if self.rank else self.run.retrain

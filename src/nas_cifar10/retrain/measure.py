@@ -77,8 +77,8 @@ def _answers(job: Job, state: dict[str, Tensor], part: Part) -> metrics.Probabil
     network = network_with(state, architecture, facts.shape, facts.num_classes)
     found = probabilities(network, part)
     if not np.isfinite(found).all():
-        told = f"retrain of trial {job.trial.number} failed: diverged"
-        raise TrainingFailedError(f"{told}: not a finite number when measured at its end")
+        told = "diverged: not a finite number when measured at its end"
+        raise TrainingFailedError(f"retrain of {job.which} failed: {told}")
     return found
 
 

@@ -217,8 +217,7 @@ def _run_once(job: Job, checkpoint: bytes | None, epochs: tuple[Epoch, ...]) -> 
     while len(epochs) < job.config.retrain.epochs:
         result = train_segment(_segment(job, len(epochs) + 1), pictures, checkpoint)
         if isinstance(result, Failed):
-            which = f"trial {job.trial.number}" + (f", seed {job.number}" if job.number else "")
-            raise TrainingFailedError(f"retrain of {which} failed: {result.reason}")
+            raise TrainingFailedError(f"retrain of {job.which} failed: {result.reason}")
         checkpoint, epochs = result.checkpoint, result.epochs
         write_atomic(job.folder.checkpoint, checkpoint)
         crash_point("retrain.checkpoint")

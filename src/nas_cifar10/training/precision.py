@@ -133,7 +133,7 @@ def resolve_precision(
     return ("bf16" if speedup >= MIN_SPEEDUP else "fp32"), round(speedup, 2)
 
 
-# The last is what oneDNN says where it has no room for the code or the scratchpad of a layer.
+# The third is what oneDNN says where it has no room for the code or the scratchpad of a layer.
 _NO_MEMORY = re.compile(
     "can't allocate memory|out of memory|could not create a primitive|bad_alloc|STATUS_ALLOC_FAILED"
 )

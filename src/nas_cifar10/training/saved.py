@@ -34,7 +34,7 @@ def load_saved(content: bytes, name: str) -> Any:
         _check(content)
         return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes its readers stumble in any way there is
-        if is_out_of_memory(error):
+        if isinstance(error, MemoryError | RuntimeError) and is_out_of_memory(error):
             raise UnreadableError(f"{name}: does not fit into memory") from None
         reason = next(iter(str(error).splitlines()), "")[:200]
         raise BadDataError(f"{name}: damaged: {reason or type(error).__name__}") from None
