@@ -17,8 +17,10 @@ from typer.testing import CliRunner
 from made_links import some_of_cifar10
 from made_trained import trained_run
 from nas_cifar10.cli.app import app
+from nas_cifar10.config.load import load_config
 from nas_cifar10.data.decode import into
 from nas_cifar10.runs.folder import RunFolder
+from nas_cifar10.space.search_space import SearchSpace
 
 ROOT = Path(__file__).parents[1]
 FEWER = ["search.trials=2", "search.cohort=2", "training.epochs=1", "retrain.epochs=1"]
@@ -142,6 +144,15 @@ def test_the_tutorial_runs_from_top_to_bottom(
     assert seen >= {"init", "validate", "data", "search", "run", "report", "predict", "export"}
     assert (tmp_path / "outputs/digits/retrain/model.onnx").is_file()
     assert not (tmp_path / "outputs/quickstart").exists(), "README's script made that one"
+
+
+def test_the_readmes_config_is_valid_and_its_space_as_large_as_it_says(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (block,) = re.findall(r"```yaml\n(.*?)```", readme, flags=re.DOTALL)
+    (tmp_path / "mine.yaml").write_text(block)
+    config = load_config(tmp_path / "mine.yaml", ["space.training.learning_rate=0.001"])
+    size = SearchSpace.from_config(config.space).size()
+    assert f"This space holds {size:,.0f} networks" in readme
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
