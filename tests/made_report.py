@@ -2,11 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from nas_cifar10.report import write
+from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.gather import gather
+from nas_cifar10.runs.folder import RunFolder
+
+
+def _gathered(run: RunFolder, study: tuple[str, str] | None = None) -> tuple[Facts, dict[str, str]]:
+    return replace(gather(run), study=study), {}
 
 
 @contextmanager
@@ -18,5 +25,7 @@ def undrawn(command: object = "") -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         if command != "report":
-            patch.setattr(write, "report", lambda run, study: (gather(run), {}))
+            patch.setattr(
+                write, "report", lambda run, study: (replace(gather(run), study=study), {})
+            )
         yield

@@ -282,7 +282,7 @@ def test_a_report_from_the_database_alone_names_commands_that_work(folder: Path)
     assert nas("retrain", "--study-db", "far.db", "--study", "tiny run").exit_code == 0
 
 
-def test_an_empty_database_name_is_refused_by_every_command(folder: Path) -> None:
+def test_an_empty_database_name_is_refused_by_search_and_show(folder: Path) -> None:
     for words in (["search", "--config", "tiny.yaml"], ["show"]):
         assert "--study-db: must be a path" in refused(2, *words, "--study-db", "")
     assert not (folder / "outputs").exists()

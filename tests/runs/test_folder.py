@@ -219,3 +219,24 @@ def test_run_files_have_the_names_of_the_design(tmp_path: Path) -> None:
         "model.pt2",
     }
     assert run.checkpoint(7) == tmp_path / "trials" / "7" / "checkpoint.pt"
+
+
+def test_environment_json_is_the_last_to_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it a folder passes as free, and what is left would be taken for the next run's."""
+    run, order = RunFolder(tmp_path), list[Path]()
+    for path in (run.environment, run.best, run.page, run.retrain.model):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("old")
+    unlink = Path.unlink
+
+    def noting(path: Path, missing_ok: bool = False) -> None:
+        if path.exists():
+            order.append(path)
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", noting)
+    run.clear()
+    assert len(order) == 4
+    assert order[-1] == run.environment
