@@ -212,6 +212,13 @@ FORGERIES: dict[str, Callable[[dict[str, Any]], Any]] = {
         ]
         and None
     ),
+    "moments that repeat one number": lambda state: (
+        [
+            moments.update(exp_avg=torch.zeros(1).expand(moments["exp_avg"].shape))
+            for moments in state["optimizer"]["state"].values()
+        ]
+        and None
+    ),
     "moments that are not all there": lambda state: (
         [moments.pop("exp_avg_sq") for moments in state["optimizer"]["state"].values()] and None
     ),

@@ -1,5 +1,7 @@
 """The pictures a page shows: few, of every kind of answer, and kept beside others."""
 
+import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 
 from nas_cifar10.data import album
+from nas_cifar10.errors import UnreadableError
 
 
 def answers(num: int, classes: int) -> tuple[Any, Any]:
@@ -66,3 +69,31 @@ def test_a_damaged_file_is_replaced(tmp_path: Path) -> None:
     album.keep(path, shown_rows=np.arange(2))
     with np.load(path, allow_pickle=False) as arrays:
         assert arrays.files == ["shown_rows"]
+
+
+def test_what_else_a_file_holds_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "pictures.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("file", "allow_pickle", "shown_rows"):
+            content = io.BytesIO()
+            np.save(content, np.arange(3))
+            archive.writestr(f"{name}.npy", content.getvalue())
+    album.keep(path, sample_labels=np.arange(2))
+    with np.load(path, allow_pickle=False) as arrays:
+        assert sorted(arrays.files) == ["sample_labels", "shown_rows"]
+
+
+def test_a_file_that_cannot_be_read_now_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "pictures.npz"
+    album.keep(path, sample_labels=np.arange(2))
+    before = path.read_bytes()
+
+    def unreadable(path: Path) -> None:
+        raise UnreadableError(f"{path}: cannot be read: Permission denied")
+
+    monkeypatch.setattr(album, "read_packed", unreadable)
+    with pytest.raises(UnreadableError):
+        album.keep(path, shown_rows=np.arange(2))
+    assert path.read_bytes() == before

@@ -262,13 +262,15 @@ def test_a_missing_column_is_named(run: RunFolder) -> None:
         ("search.json", ("trials", "complete"), "four", "trials.complete"),
         ("search.json", ("best", "candidate"), {}, "candidate"),
         ("search.json", ("importances", "depth"), None, "importances.depth"),
+        ("search.json", ("network", 0, "shape"), [0, 2, 2], "a side below 1"),
+        ("search.json", ("network", 0, "parameters"), "many", "network.0.parameters"),
         ("retrain/metrics.json", ("test", "accuracy"), 1.5, "accuracy"),
         ("retrain/metrics.json", ("confusion_matrix",), [[1, 2]], "same classes"),
         ("retrain/metrics.json", ("per_class",), None, "same classes"),
     ],
 )
 def test_a_value_that_cannot_be_is_named(
-    run: RunFolder, file: str, keys: tuple[str, ...], value: object, why: str
+    run: RunFolder, file: str, keys: tuple[str | int, ...], value: object, why: str
 ) -> None:
     whole = read_json(run.root / file)
     place = whole
@@ -292,8 +294,19 @@ def test_a_value_that_cannot_be_is_named(
         {"sample_images": np.zeros((2, 8, 8, 4), np.uint8), "sample_labels": np.zeros(2, np.int64)},
         {"sample_images": np.zeros((2, 8, 8, 1)), "sample_labels": np.zeros(2, np.int64)},
         {"sample_images": np.array([{"pickled": 1}]), "sample_labels": np.zeros(1, np.int64)},
+        {"sample_images": np.zeros((2, 0, 8, 1), np.uint8), "sample_labels": np.zeros(2, np.int64)},
+        {"sample_images": np.zeros((2, 8, 8, 1), np.uint8), "sample_labels": np.array([1, -11])},
+        {
+            "sample_images": np.zeros((2, 8, 8, 1), np.uint8),
+            "sample_labels": np.zeros(2, np.int64),
+            "shown_images": np.zeros((2, 8, 9, 1), np.uint8),
+            "shown_rows": np.zeros(2, np.int64),
+        },
     ],
-    ids=["no labels", "too many labels", "four channels", "floats", "pickled"],
+    ids=[
+        *("no labels", "too many labels", "four channels", "floats", "pickled"),
+        *("no side", "below the first class", "of two sizes"),
+    ],
 )
 def test_pictures_of_another_kind_are_refused(
     run: RunFolder, arrays: dict[str, "np.ndarray[tuple[int, ...], np.dtype[np.generic]]"]

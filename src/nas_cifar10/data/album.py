@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from nas_cifar10.errors import StorageError, UnreadableError
 from nas_cifar10.runs.files import write_atomic
 from nas_cifar10.runs.reading import read_packed
 
@@ -15,6 +16,8 @@ MOST_SHOWN = 600 - NUM_SAMPLES
 MOST_MISTAKES = 60
 MOST_A_CELL = 6
 LARGEST_SIDE = 64  # pixels; a page needs no more of a picture among hundreds
+
+_NAMES = {"sample_images", "sample_labels", "shown_images", "shown_rows"}
 
 Bytes = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int64]
@@ -62,10 +65,11 @@ def reduced(images: Bytes) -> Bytes:
 
 
 def keep(path: Path, **arrays: Bytes | Rows) -> None:
-    """Write arrays into the run's file of pictures, beside those of other names that it holds.
+    """Write arrays into the run's file of pictures, beside its others.
 
     Raises:
         CannotCreateError, StorageError: as `write_atomic`.
+        UnreadableError: there is such a file, and it cannot be read now.
     """
     content = io.BytesIO()
     np.savez_compressed(content, allow_pickle=False, **{**_kept(path), **arrays})
@@ -75,6 +79,8 @@ def keep(path: Path, **arrays: Bytes | Rows) -> None:
 def _kept(path: Path) -> dict[str, Bytes]:
     try:
         with np.load(read_packed(path), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+            return {name: arrays[name] for name in _NAMES & set(arrays.files)}
+    except (UnreadableError, StorageError):  # it may be good
+        raise
     except Exception:  # absent or damaged: what is written now replaces it
         return {}

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from nas_cifar10.config.load import load_config
+from nas_cifar10.data.album import reduced
 from nas_cifar10.described import Data
 from nas_cifar10.errors import BadDataError, MissingInputError, UnreadableError
 from nas_cifar10.report.facts import Facts
@@ -71,12 +72,13 @@ def gather(run: RunFolder) -> Facts:
     objective = f"validation_{config.search.score if config else 'accuracy'}"
     dimensions = SearchSpace.from_config(config.space).dimensions if config else {}
     costs = config.search.costs if config else ()
+    samples = _part(run.pictures, _samples)
     return Facts(
         folder=run.root,
         config=config,
         environment=_part(run.environment, lambda path: _json(path, Environment)),
         data=_part(run.data, lambda path: _json(path, Data)),
-        samples=_part(run.pictures, _samples),
+        samples=samples,
         search=_part(run.search, lambda path: _json(path, Search)),
         trials=_part(run.trials, lambda path: _priced(_trials(path, objective, dimensions), costs)),
         curves=_part(run.curves, lambda path: _curves(path, objective)),
@@ -84,7 +86,7 @@ def gather(run: RunFolder) -> Facts:
         metrics=_part(run.retrain.metrics, _metrics),
         model=_part(run.retrain.description, lambda path: _json(path, Model)),
         predictions=_part(run.retrain.predictions, _predictions),
-        shown=_part(run.pictures, _shown),
+        shown=_part(run.pictures, lambda path: _alike(_shown(path), samples)),
         seeds=_part(run.retrain.summary, lambda path: _json(path, Seeds)),
         top=_part(run.retrain.top, lambda path: _json(path, Top)),
         asked=_part(run.asked, lambda path: _json(path, Asked)),
@@ -216,15 +218,25 @@ def _samples(path: Path) -> Samples:
 
 def _shown(path: Path) -> Shown:
     images, rows = _arrays(path, "shown_images", "shown_rows")
-    if (rows < 0).any():
-        raise ValueError("shown_rows has a row below 0")
     return Shown(*_pictures(images, rows))
+
+
+def _alike(shown: Shown, samples: Samples | None) -> Shown:
+    """Check that all pictures are of one size: they share a sheet."""
+    if samples is not None:
+        sizes = [reduced(part.images[:1]).shape[1:3] for part in (shown, samples)]
+        if sizes[0] != sizes[1]:
+            raise ValueError("shown and sample pictures of sizes {} and {}".format(*sizes))
+    return shown
 
 
 def _pictures(images: Any, numbers: Any) -> tuple[Any, Any]:
     fits = images.ndim == 4 and images.shape[3] in (1, 3) and images.dtype == np.uint8
+    fits = fits and min(images.shape[1:]) > 0
     if not fits or numbers.shape != images.shape[:1] or numbers.dtype.kind not in "iu":
         raise ValueError(f"{images.dtype} pictures {images.shape} with numbers {numbers.shape}")
+    if (numbers < 0).any():
+        raise ValueError("a picture's class or row is below 0")
     return images, numbers.astype(np.int64)
 
 

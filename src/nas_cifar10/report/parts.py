@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BeforeValidator, Field, InstanceOf, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_validator
 from pydantic.dataclasses import dataclass as checked
 
 from nas_cifar10.described import Count, Share
@@ -91,7 +91,13 @@ class TrialCounts:
         return self.complete + self.pruned + self.failed + self.infeasible + self.repeated
 
 
-ReadLayer: TypeAlias = Annotated[InstanceOf[Layer], BeforeValidator(Layer.from_json)]
+def _with_sides(layer: Layer) -> Layer:
+    if min(layer.shape, default=0) < 1:
+        raise ValueError(f"shape {layer.shape} has a side below 1")
+    return layer
+
+
+ReadLayer: TypeAlias = Annotated[Layer, AfterValidator(_with_sides)]
 
 
 @checked(frozen=True)
