@@ -19,7 +19,7 @@ from nas_cifar10.errors import CannotCreateError, MissingInputError, StorageErro
 from nas_cifar10.runs.database import Database
 from nas_cifar10.runs.database_lock import StudyLock
 from nas_cifar10.search.driver import run_search
-from nas_cifar10.study.storage import create_study, find_study, open_study
+from nas_cifar10.study.storage import create_study, delete_study, find_study, open_study
 from nas_cifar10.study.study import Study
 
 pytestmark = [
@@ -169,6 +169,18 @@ def test_a_driver_stops_where_another_has_taken_its_study(server: Server) -> Non
             with pytest.raises(CannotCreateError, match="is in use by"):
                 lock.ensure()
             other.drive(second)
+        with pytest.raises(CannotCreateError, match="another driver went on with study 'made'"):
+            study.trials()
+
+
+def test_a_driver_stops_where_another_has_replaced_its_study(server: Server) -> None:
+    name = server.new_database()
+    study = begun(server.url(name), made_config())
+    with StudyLock(study.database, study.name) as lock:
+        study.drive(lock)
+        delete_study(study.database, study.name)
+        create_study(study.database, study.name, study.facts)
+        server.end_connections(name)
         with pytest.raises(CannotCreateError, match="another driver went on with study 'made'"):
             study.trials()
 

@@ -120,11 +120,10 @@ def _several(study: Study, trials: Sequence[Trial]) -> dict[str, Any]:
     """Return the Pareto front, where there are several objectives, and the time of the best."""
     found, search = dict[str, Any](), study.config.search
     if search.costs:
-        f1 = "validation_macro_f1" if search.score == "macro_f1" else None
-        keys = ("trial", "validation_accuracy", f1, "parameters", "macs")
+        keys = ["trial", "validation_accuracy", *_f1(study), "parameters", "macs"]
         rows = (_trial_row(study, trial, trials) for trial in front_of(trials, search))
-        wanted = [*filter(None, keys), *(["latency_ms"] if "latency_ms" in search.costs else [])]
-        found["front"] = [{key: row[key] for key in wanted} for row in rows]
+        keys += ["latency_ms"] if "latency_ms" in search.costs else []
+        found["front"] = [{key: row[key] for key in keys} for row in rows]
     timed = study.whole_latency
     return found | ({"latency_ms": asdict(timed)} if timed is not None else {})
 

@@ -8,7 +8,6 @@ from sklearn.metrics import auc, roc_auc_score
 
 from nas_cifar10.report.evaluation import (
     NUM_BINS,
-    answers,
     calibration,
     roc_curves,
     surest_mistakes,
@@ -70,7 +69,3 @@ def test_the_surest_mistakes_are_wrong_and_in_order() -> None:
     assert confidences == sorted(confidences, reverse=True)
     wrong = found.probabilities.argmax(axis=1) != found.labels
     assert confidences[0] == found.probabilities.max(axis=1)[wrong].max()
-
-
-def test_rows_beyond_the_measurement_have_no_answer() -> None:
-    assert [a.row for a in answers(made(4, num=5), np.array([1, 4, 5, 9]))] == [1, 4]

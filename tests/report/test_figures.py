@@ -15,7 +15,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from nas_cifar10.errors import CannotCreateError
-from nas_cifar10.report import figures, ink
+from nas_cifar10.report import figures, ink, tables
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.figures import FIGURES, draw, png
 from nas_cifar10.report.figures_space import Axis
@@ -349,7 +349,36 @@ def test_the_key_tells_every_state_and_kind_that_is_there(make_run: Make) -> Non
     check_legible(figure)
 
 
-def test_a_line_passes_below_where_its_network_has_no_such_block(make_run: Make) -> None:
+def test_of_two_equals_each_panel_paints_the_same_one_as_the_best(make_run: Make) -> None:
+    run = make_run(states=("complete",) * 12)
+    facts = gather(run)
+    assert facts.best is not None
+    other = next(t for t in facts.complete if t.values["depth"] != facts.best.values["depth"])
+    change = {"validation_accuracy": str(facts.best.objective)}
+    rows = read_csv(run.trials)
+    rows[other.number] |= change
+    write_csv(run.trials, list(rows[0]), rows)
+    facts = gather(run)
+    assert facts.best is not None
+    panels = [axes for axes in drawn(facts, "slice").axes if axes.get_title(loc="left")]
+    painted = [len(axes.collections[2].get_offsets()) for axes in panels]  # type: ignore[arg-type]
+    assert painted == [int(name in facts.best.values) for name in facts.dimensions]
+
+
+def test_trials_in_order_are_not_called_random(make_run: Make) -> None:
+    run = make_run(startup_trials=10, space={"training": {"learning_rate": [0.001, 0.01]}})
+    text = run.config.read_text("utf-8").replace("name: tpe", "name: exhaustive")
+    run.config.write_text(text, "utf-8")
+    facts = gather(run)
+    figure = drawn(facts, "optimization_history")
+    told = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "in order" in told
+    assert "random" not in told
+    leaderboard = tables.leaderboard(facts)
+    assert {row["cells"][3][0] for row in leaderboard["rows"]} == {"in order"}
+
+
+def test_a_line_passes_below_a_value_its_network_does_not_depend_on(make_run: Make) -> None:
     facts = gather(make_run(states=("complete",) * 12))
     assert {trial.values["depth"] for trial in facts.complete} == {2, 3, 4}
     figure = drawn(facts, "parallel_coordinate")

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nas_cifar10.data.album import LARGEST_SIDE
 from nas_cifar10.report.sprites import sheet
 
 SIZES = [(1, (8, 8)), (7, (32, 32)), (600, (12, 20)), (3, (64, 48))]
@@ -27,8 +26,3 @@ def test_each_picture_lies_in_its_place(num: int, size: tuple[int, int]) -> None
         top, left = row * laid.cell_height, column * laid.cell_width
         found = whole[top : top + laid.height, left : left + laid.width]
         assert abs(found - picture).max() <= 4
-
-
-def test_large_pictures_are_made_small() -> None:
-    laid = sheet(np.zeros((4, 224, 448, 3), np.uint8))
-    assert (laid.width, laid.height) == (LARGEST_SIDE, LARGEST_SIDE // 2)

@@ -25,14 +25,17 @@ from made_study import made_config, made_facts, made_study, no_waiting
 from nas_cifar10.cli.show import show_study
 from nas_cifar10.config.schema import Config
 from nas_cifar10.config.search import ConstraintsConfig
+from nas_cifar10.errors import BadDataError
 from nas_cifar10.networks.latency import every_part
 from nas_cifar10.report.summary import summary
 from nas_cifar10.report.write import report
+from nas_cifar10.runs.database import Database
 from nas_cifar10.runs.files import read_csv, read_json, write_json
 from nas_cifar10.search.budgets import excess, refusal
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.search.executors import InProcess
 from nas_cifar10.segment import Failed, Pictures, Segment, Trained
+from nas_cifar10.space.cost import Cost
 from nas_cifar10.space.search_space import SearchSpace
 from nas_cifar10.study.storage import create_study
 from nas_cifar10.study.study import Study
@@ -211,6 +214,9 @@ def test_the_table_of_latencies_is_shown_beside_the_whole_network(tmp_path: Path
     trial = f"trial {timed['trial']}"
     assert f"{trial}, one picture at a time, median; the table of its parts says 1.84 ms, 8" in page
     assert f"timed whole, {trial} takes 2 ms where the sum is 1.84 ms" in page
+    of_another = timed | {"trial": 1 - timed["trial"]}  # once the best of a search that goes on
+    write_json(place.run.search, found | {"latency_ms": of_another})
+    assert "its latency" not in dict(summary(report(place.run)[0]))
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "local", "exhaustive"])
@@ -237,3 +243,31 @@ def test_what_the_table_says_is_refused(tmp_path: Path, sampler: str) -> None:
         latency = 1 + sum(2 if block.kernel_size == 5 else 1 for block in blocks)
         assert (trial.state == "infeasible") == (latency > 3.5)
     assert any("4 ms, at most 3.5 allowed" in trial.reason for trial in study.trials())
+
+
+@pytest.mark.parametrize("key", ["processor", "device"])
+def test_another_machine_does_not_time_what_the_table_is_compared_with(
+    tmp_path: Path, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    limited = search_config("search.constraints.max_latency_ms=1000", "search.trials=2", *QUICK)
+    place = place_in(tmp_path / "run")
+    study = begin(limited, place).study
+    resolved = study.facts.resolved | {key: {"processor": "another", "device": "mps"}[key]}
+    study.facts = replace(study.facts, resolved=resolved)
+    go(study, place)
+    assert study.whole_latency is None
+    assert "latency_ms" not in read_json(place.run.search)
+    assert "is not what the table of latencies was timed on" in caplog.text
+
+
+def test_a_study_without_the_latencies_it_limits_is_bad_data(tmp_path: Path) -> None:
+    limited = search_config("search.constraints.max_latency_ms=1000", "search.trials=2", *QUICK)
+    study = begin(limited, place_in(tmp_path / "run")).study
+    resolved = {**study.facts.resolved, "latency": None}
+    path = tmp_path / "other.db"
+    facts = replace(study.facts, resolved=resolved)
+    with pytest.raises(BadDataError, match="it has no table of latencies"):
+        create_study(Database(path=path), "made", facts)
+    study.add(study.propose(0), Cost(7, 11, ()), repeats=None)
+    with pytest.raises(BadDataError, match="trial 0 has no latency, which is a goal or limited"):
+        study.trials()

@@ -19,6 +19,13 @@ def num_trials(facts: Facts) -> str:
     return f"{head} ({others})" if others else head
 
 
+def proposed(facts: Facts, kind: str) -> str:
+    """Return in a word or two how a trial of this kind was proposed."""
+    if kind == "random" and facts.is_enumerated:
+        return "in order"
+    return {"model_based": "model-based", "local": "beside the best"}.get(kind, kind)
+
+
 def run(facts: Facts) -> str:
     """Return the run's name, where its pictures come from and how many there are."""
     words = [shorten(facts.name, 50)]

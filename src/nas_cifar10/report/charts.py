@@ -19,7 +19,7 @@ Trace: TypeAlias = dict[str, Any]
 
 _MOST_MARKS = 3  # on one letter
 
-BLUE, ORANGE, GREEN, PURPLE = "@blue", "@orange", "@green", "@purple"
+BLUE, ORANGE, GREEN = "@blue", "@orange", "@green"
 INK, MUTED, FAINT, PAPER = "@ink", "@muted", "@faint", "@paper"
 
 

@@ -31,10 +31,10 @@ from nas_cifar10.report.summary import candidate_of, describe
 from nas_cifar10.space.search_space import Choice, Dimension, from_number, numeric, values_of
 
 _KINDS = {
-    "random": ("random", BLUE, "circle"),
-    "model_based": ("model-based", ORANGE, "square"),
-    "local": ("beside the best", ORANGE, "triangle-up"),
-    "baseline": ("baseline", GREEN, "diamond"),
+    "random": (BLUE, "circle"),
+    "model_based": (ORANGE, "square"),
+    "local": (ORANGE, "triangle-up"),
+    "baseline": (GREEN, "diamond"),
 }
 _MEASURED = {"complete": "", "pruned": "-open", "running": "-open-dot"}
 _LINES = {"best": (ORANGE, 3.0), "complete": (BLUE, 1.6), "running": (GREEN, 1.3)}  # and width
@@ -50,7 +50,8 @@ def history(facts: Facts) -> Chart | str:
     if not measured:
         return "No trial has been measured yet."
     traces = []
-    for kind, (name, color, symbol) in _KINDS.items():
+    for kind, (color, symbol) in _KINDS.items():
+        name = captions.proposed(facts, kind)
         for state, suffix in _MEASURED.items():
             chosen = [t for t in measured if (t.kind, t.state) == (kind, state)]
             look = {"size": 10, "symbol": symbol + suffix, "color": color, "line": {"width": 2}}
@@ -86,7 +87,8 @@ def _trial_points(facts: Facts, name: str, trials: list[Trial], marker: dict[str
 
 def told(facts: Facts, trial: Trial) -> str:
     """Return what is worth knowing of a trial in a few short lines."""
-    lines = [f"<b>trial {trial.number}</b>, {trial.kind.replace('_', '-')}, {trial.state}"]
+    proposed = captions.proposed(facts, trial.kind)
+    lines = [f"<b>trial {trial.number}</b>, {proposed}, {trial.state}"]
     if trial.objective is not None:
         lines.append(f"{facts.objective} {rounded(trial.objective)} after {trial.epochs} epochs")
     candidate = candidate_of(facts, trial)
@@ -184,7 +186,7 @@ def parallel(facts: Facts) -> Chart | str:
     caption = (
         f"{few}{captions.counted(len(facts.complete), 'complete trial')}, each a line from its "
         "values to what it reached, the best the thick one; along the bottom where its network "
-        "has no such block."
+        "does not depend on a value."
     )
     title = "From searched values to what they gave"
     width = 76 * (len(axes) + 1)

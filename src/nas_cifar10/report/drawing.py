@@ -19,13 +19,13 @@ _MOST_SQUARES = 10
 def drawing(
     architecture: Architecture, layers: Sequence[Layer], picture: tuple[int, int, int]
 ) -> Markup:
-    """Draw each part as a stack, as high as what comes out of it and as deep as its channels.
+    """Draw each part as a stack, as high as what comes out of it; more channels make it deeper.
 
     Args:
         layers: The parts with weights, in order.
         picture: C, H, W of what goes in.
     """
-    blocks = dict(zip((f"block{n}" for n in range(1, 1000)), architecture.blocks, strict=False))
+    blocks = {f"block{n}": block for n, block in enumerate(architecture.blocks, start=1)}
     rows: list[tuple[str, str, str, tuple[int, ...]]] = [("picture", _out(picture), "", picture)]
     rows += [
         (_title(layer, blocks), _out(layer.shape), _weights(layer), layer.shape) for layer in layers
@@ -79,7 +79,7 @@ def _stack(middle: float, shape: tuple[int, ...], side: int) -> Markup:
     channels, height, width = shape
     scale = math.sqrt(max(height, width) / side)
     front = max(_SMALLEST, _LARGEST * scale)
-    num = min(_MOST_SQUARES, max(1, round(math.log2(channels) * 1.5)))
+    num = min(_MOST_SQUARES, max(1, round(math.log2(channels))))
     depth = _STEP * (num - 1)
     x, y = (_GLYPH - 12 - front - depth) / 2, middle - (front - depth) / 2
     squares = Markup("").join(

@@ -96,11 +96,10 @@ class Answer:
 
 def answers(found: Predictions, rows: Rows) -> list[Answer]:
     """Return the answers to these pictures, in their order."""
-    kept = [int(row) for row in rows if row < len(found.labels)]
-    said = found.probabilities[kept]
+    said = found.probabilities[rows]
     return [
-        Answer(row, int(found.labels[row]), int(each.argmax()), float(each.max()))
-        for row, each in zip(kept, said, strict=True)
+        Answer(int(row), int(found.labels[row]), int(each.argmax()), float(each.max()))
+        for row, each in zip(rows, said, strict=True)
     ]
 
 

@@ -69,6 +69,11 @@ class Facts:
         return counts.ended == counts.requested and not guided
 
     @property
+    def is_enumerated(self) -> bool:
+        """Say whether trials are asked in the space's order, without any chance."""
+        return self.config is not None and self.config.search.sampler.name == "exhaustive"
+
+    @property
     def has_chosen(self) -> bool:
         """Say whether the best was one of several: only then does what chose it flatter it."""
         counts = self.search.trials if self.search else None

@@ -34,11 +34,11 @@ from nas_cifar10.report.parts import (
     Trial,
 )
 
-KINDS = {
-    "random": ("random", BLUE, "o"),
-    "model_based": ("model-based", ORANGE, "s"),
-    "local": ("beside the best", ORANGE, "^"),
-    "baseline": ("baseline", GREEN, "D"),
+_KINDS = {
+    "random": (BLUE, "o"),
+    "model_based": (ORANGE, "s"),
+    "local": (ORANGE, "^"),
+    "baseline": (GREEN, "D"),
 }
 # An empty fill is the kind's own colour.
 _FILLS = {"complete": "", "pruned": "white", "running": FAINT}
@@ -58,7 +58,7 @@ def optimization_history(facts: Facts) -> Figure | str:
     num = max(facts.num_requested, facts.trials[-1].number + 1)
     axes.set_xlim(-0.5 - 0.01 * num, num - 0.5 + 0.01 * num)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
-    entries = _points(axes, facts.trials, float(np.clip(6000 / num, 3, 64)))
+    entries = _points(axes, facts, facts.trials, float(np.clip(6000 / num, 3, 64)))
     _room(axes, any(_is_marked(trial) for trial in facts.trials))
     entries += _marks(axes, facts.trials)
     _staircase(axes, facts, num)
@@ -70,11 +70,13 @@ def _is_marked(trial: Trial) -> bool:
     return trial.state in _WITHOUT_VALUE
 
 
-def _points(axes: Axes, trials: tuple[Trial, ...], size: float) -> list[tuple[str, dict[str, Any]]]:
+def _points(
+    axes: Axes, facts: Facts, trials: tuple[Trial, ...], size: float
+) -> list[tuple[str, dict[str, Any]]]:
     """Draw the measured trials; return what the marks mean."""
     entries: list[tuple[str, dict[str, Any]]] = []
     states = set()
-    for kind, (label, color, marker) in KINDS.items():
+    for kind, (color, marker) in _KINDS.items():
         for state, fill in _FILLS.items():
             chosen = [
                 t for t in trials if (t.kind, t.state) == (kind, state) and t.objective is not None
@@ -87,7 +89,8 @@ def _points(axes: Axes, trials: tuple[Trial, ...], size: float) -> list[tuple[st
                 axes.scatter(x, y, s=size, linewidths=width, alpha=alpha, zorder=3, **look)  # type: ignore[arg-type]
                 states.add(state)
         if any(t.kind == kind and t.objective is not None and not _is_marked(t) for t in trials):
-            entries.append((label, {"marker": marker, "color": color}))
+            proposed = captions.proposed(facts, kind)
+            entries.append((proposed, {"marker": marker, "color": color}))
     return entries + [(state, _round(fill)) for state, fill in _FILLS.items() if state in states]
 
 

@@ -43,7 +43,7 @@ from nas_cifar10.space.search_space import (
     values_of,
 )
 
-_UNUSED = -0.13  # height at which a line passes where its network has no such block
+_UNUSED = -0.13  # height at which a line passes a value that its network does not depend on
 _MOST_TICKS = 7
 
 
@@ -105,7 +105,7 @@ def parallel_coordinate(facts: Facts) -> Figure | str:
         return "no trial is complete yet"
     drawn = {name: Axis(dimension) for name, dimension in facts.dimensions.items()}
     width = float(np.clip(2.2 + 1.02 * len(drawn), 7, 20))
-    how = "A line is a complete trial; where its network has no such block it runs along the bottom"
+    how = "A line is a complete trial; it passes below a value that its network does not depend on"
     caption = f"{how}.\n{captions.search(facts)}"
     title = f"Complete trials, from searched values to {facts.objective}"
     figure = page(title, caption, width, 5.6)
@@ -198,7 +198,7 @@ def slice_(facts: Facts) -> Figure | str:
     num = len(facts.dimensions)
     columns = min(num, 5)
     rows = math.ceil(num / columns)
-    how = "A network without a block is absent from that block's panels"
+    how = "A network is absent from the panel of a value that it does not depend on"
     caption = f"{how}; one stopped early stands at its last epoch.\n{captions.search(facts)}"
     size = max(2.3 * columns + 0.6, 6.0), 2.15 * rows + 1.8
     figure = page(f"Validation {facts.objective} by searched value", caption, *size)
@@ -206,14 +206,14 @@ def slice_(facts: Facts) -> Figure | str:
     for axes in panels.flatten()[num:]:
         axes.set_axis_off()
     for axes, (name, dimension) in zip(panels.flatten(), facts.dimensions.items(), strict=False):
-        _slice(plain(axes), name, Axis(dimension), trials)
+        _slice(plain(axes), name, Axis(dimension), trials, facts.best)
     for axes in panels[:, 0]:
         axes.set_ylabel(facts.objective, fontsize=LABEL, color=INK)
     _slice_key(figure, trials)
     return figure
 
 
-def _slice(axes: Axes, name: str, axis: Axis, trials: list[Trial]) -> None:
+def _slice(axes: Axes, name: str, axis: Axis, trials: list[Trial], best: Trial | None) -> None:
     axes.set_title(readable(name), fontsize=NOTE, color=INK, loc="left")
     ticks = next(t for most in (5, 4, 3, 2, 1) if _fit(t := axis.ticks(most)) or most == 1)
     axes.set_xticks(list(ticks), list(ticks.values()))
@@ -229,11 +229,8 @@ def _slice(axes: Axes, name: str, axis: Axis, trials: list[Trial]) -> None:
     size = float(np.clip(3000 / len(trials), 6, 34))
     axes.scatter(x[~complete], y[~complete], s=size, facecolors="white", edgecolors=MUTED)
     axes.scatter(x[complete], y[complete], s=size, color=BLUE)
-    if complete.any():
-        best = np.flatnonzero(complete)[y[complete].argmax()]
-        top = max(trial.objective or 0 for trial in trials if trial.state == "complete")
-        if y[best] == top:
-            axes.scatter(x[best], y[best], s=size * 2, color=ORANGE, zorder=4)
+    own = np.array([best is not None and t.number == best.number for t in used], dtype=bool)
+    axes.scatter(x[own], y[own], s=size * 2, color=ORANGE, zorder=4)
 
 
 def _fit(ticks: dict[float, str]) -> bool:

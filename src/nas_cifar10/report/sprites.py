@@ -8,8 +8,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from nas_cifar10.data.album import reduced
-
 Bytes = npt.NDArray[np.uint8]
 
 _ALIGNMENT = 8  # pixels of a JPEG block: what starts on one does not bleed into its neighbour
@@ -37,11 +35,7 @@ class Sheet:
 
 
 def sheet(images: Bytes) -> Sheet:
-    """Lay pictures (n, H, W, C) out in a grid about as wide as high; C is 1 or 3, n at least 1.
-
-    Those of more than `album.LARGEST_SIDE` pixels a side are made smaller.
-    """
-    images = reduced(images)
+    """Lay pictures (n, H, W, 3), n at least 1, out in a grid about as wide as high."""
     num, height, width, _ = images.shape
     cell_height, cell_width = (
         math.ceil(side / _ALIGNMENT) * _ALIGNMENT for side in (height, width)

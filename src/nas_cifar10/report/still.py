@@ -12,7 +12,6 @@ _INK = {
     charts.BLUE: ink.BLUE,
     charts.ORANGE: ink.ORANGE,
     charts.GREEN: ink.GREEN,
-    charts.PURPLE: ink.PURPLE,
     charts.INK: ink.INK,
     charts.MUTED: ink.MUTED,
     charts.FAINT: ink.FAINT,

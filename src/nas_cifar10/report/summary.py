@@ -86,13 +86,14 @@ def _proposed(facts: Facts, search: Search) -> str:
     """Say who proposed the trials, and whether that was a search by a model at all."""
     counts, config = search.trials, facts.config
     told = f"{counts.random:,} random, {counts.model_based:,} model-based"
+    in_order = facts.is_enumerated and counts.random
+    if in_order:
+        told = f"enumeration: {counts.random:,} in order"
     told += f", {counts.local:,} beside the best" if counts.local else ""
     told += f", {counts.baseline:,} baseline" if counts.baseline else ""
-    if not facts.is_blind:
+    if in_order or not facts.is_blind:
         return told
     sampler = config.search.sampler if config else None
-    if sampler is not None and sampler.name == "exhaustive":
-        return f"enumeration: {counts.ended:,} in order"
     startup = f" (startup_trials {sampler.startup_trials:,})" if sampler else ""
     chosen = sampler is not None and sampler.name == "random"
     return f"{told}: search was random{'' if chosen else startup}"
@@ -106,7 +107,7 @@ def _best(facts: Facts, search: Search) -> list[Row]:
         ("its size", _size(best)),
         ("validation accuracy", _validation(facts, best)),
     ]
-    if search.latency_ms is not None:
+    if search.latency_ms is not None and search.latency_ms.trial == best.trial:
         rows.append(("its latency", latency(search.latency_ms)))
     if facts.objective != "accuracy" and facts.best is not None:
         rows.append((f"validation {facts.objective}", f"{facts.best.objective or 0:.3f}"))

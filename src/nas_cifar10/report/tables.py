@@ -3,7 +3,7 @@
 import math
 from typing import Any, TypeAlias
 
-from nas_cifar10.report.captions import counted
+from nas_cifar10.report.captions import counted, proposed
 from nas_cifar10.report.charts import plain
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.figures_search import readable
@@ -56,7 +56,7 @@ def _trial(facts: Facts, trial: Trial, values: list[str]) -> Row:
         (str(trial.number), trial.number),
         _LAST if reached is None else (rounded(reached), reached),
         (trial.state, trial.state),
-        (trial.kind.replace("_", "-"), trial.kind),
+        (proposed(facts, trial.kind), trial.kind),
         (str(trial.epochs), trial.epochs),
         _LAST if trial.parameters is None else (f"{trial.parameters:,}", trial.parameters),
         _LAST if trial.macs is None else (macs_of(trial.macs).removesuffix(" MACs"), trial.macs),

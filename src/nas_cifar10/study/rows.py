@@ -167,12 +167,13 @@ class Trial:
         """Return what is minimised, by the names of `SearchConfig.costs`."""
         return tuple(getattr(self, field) for field in fields)
 
-    def check(self, before: Sequence["Trial"], epochs: int, costs: Sequence[str] = ()) -> None:
+    def check(self, before: Sequence["Trial"], epochs: int, watched: Sequence[str] = ()) -> None:
         """Check what whoever reads a study relies on.
 
         Args:
             before: At least the trials of smaller numbers.
             epochs: At most so many.
+            watched: What the search minimises or limits.
 
         Raises:
             ValueError: it does not hold.
@@ -188,8 +189,8 @@ class Trial:
             raise ValueError(f"trial {self.number} has an epoch that was not measured")
         if self.state == "complete" and not self.epochs:
             raise ValueError(f"trial {self.number} is complete without an epoch")
-        if None in self.costs(costs):
-            raise ValueError(f"trial {self.number} has no latency, which is a goal")
+        if None in self.costs(watched):
+            raise ValueError(f"trial {self.number} has no latency, which is a goal or limited")
 
 
 @dataclass(frozen=True)

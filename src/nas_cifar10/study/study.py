@@ -9,6 +9,7 @@ import functools
 import itertools
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from random import Random
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -83,6 +84,9 @@ class Study:
             self.config = config_from_plain(self.facts.config)
             if len(stored.directions) != 1 + len(self.config.search.costs):
                 raise ValueError("it has not one direction a goal")
+            timed = self.facts.resolved.get("latency")
+            if "latency_ms" in self.config.search.watched and timed is None:
+                raise ValueError("it has no table of latencies")
             data = self.config.data
             if self.facts.shape != (data.channels, data.size, data.size):
                 raise ValueError("its pictures are not of its config's size")
@@ -98,7 +102,10 @@ class Study:
         driver = uuid.uuid4().hex
 
         def check_ours() -> None:
-            if self._stored.study.user_attrs.get(_DRIVER) != driver:
+            signed = None
+            with suppress(KeyError):  # it was replaced
+                signed = self._stored.study.user_attrs.get(_DRIVER)
+            if signed != driver:
                 raise CannotCreateError(
                     f"{self.database}: another driver went on with study {self.name!r} while the "
                     f"server was away; go on after it with --resume"
@@ -166,7 +173,7 @@ class Study:
                 check_stored(number, frozen, self._drawn_from)
             rows = [row(frozen) for frozen in stored]
             for each in rows:
-                each.check(rows, self.config.training.epochs, self.config.search.costs)
+                each.check(rows, self.config.training.epochs, self.config.search.watched)
             return rows
 
     @_patiently
