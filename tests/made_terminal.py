@@ -1,6 +1,7 @@
 """What a process writes to a terminal, for tests that are the terminal."""
 
 import os
+import re
 import select
 import time
 
@@ -18,3 +19,22 @@ def read_until(terminal: int, text: bytes | None, seconds: float) -> bytes:
                 return seen
             seen += chunk
     return seen
+
+
+def shown(written: str) -> list[str]:
+    """Return the lines that stand on a terminal in the end, but for empty ones."""
+    lines, row, column = [""], 0, 0
+    for number, command, character in re.findall(r"\x1b\[\??(\d*)([a-zA-Z])|([\s\S])", written):
+        if command == "A":
+            row -= int(number or 1)
+        elif command == "K":
+            lines[row] = ""
+        elif character == "\r":
+            column = 0
+        elif character == "\n":
+            row += 1
+            lines += [""] * (row + 1 - len(lines))
+        elif character:
+            lines[row] = lines[row][:column].ljust(column) + character + lines[row][column + 1 :]
+            column += 1
+    return [line.rstrip() for line in lines if line.strip()]

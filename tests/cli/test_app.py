@@ -10,10 +10,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner, Result
 
 from made_report import undrawn
 from made_tiny import tiny_yaml
+from nas_cifar10 import model
 from nas_cifar10.cli import train
 from nas_cifar10.cli.app import app
 from nas_cifar10.interrupts import Interrupted
@@ -327,6 +329,46 @@ def test_a_command_without_an_output_does_its_work(
 def test_a_path_that_cannot_be_looked_at_is_told_in_a_line(folder: Path) -> None:
     for flag in ("--run", "--study-db"):
         assert "File name too long" in refused(66, "show", flag, "a" * 300)
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory. Tried\n a lot"), MemoryError("no room")]
+)
+def test_memory_that_runs_out_after_training_is_told_in_a_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    assert nas("search", "--config", "tiny.yaml").exit_code == 0
+
+    def fails(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(model, "evaluate", fails)
+        message = refused(1, "retrain")
+    assert f"out of memory: {str(error).splitlines()[0]}" in message
+    assert nas("retrain", "--resume").exit_code == 0
+
+
+def test_another_error_of_the_runtime_is_not_taken_for_a_lack_of_memory(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert nas("search", "--config", "tiny.yaml").exit_code == 0
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(model, "evaluate", fails)
+    assert isinstance(nas("retrain").exception, RuntimeError)
+
+
+def test_verbose_says_what_each_segment_is(folder: Path) -> None:
+    said = nas("run", "--config", "tiny.yaml", "-v").stderr
+    assert "study tiny run: 0 of 4 trials asked; cpu in fp32, threads a worker: 1" in said
+    assert said.count(": epoch 1 is handed out") == 4
+    assert "in fp32: 0 of 2 epochs done" in said
+    quiet = nas("retrain", "--resume").stderr
+    assert "epochs done" not in quiet
+    assert "in fp32: 2 of 2 epochs done" in (folder / "outputs/tiny-run/run.log").read_text()
 
 
 def test_retrain_of_a_numbered_trial_follows_the_latest_run(folder: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from made_trained import nas, refused
 from nas_cifar10.runs.database import Database
+from nas_cifar10.runs.files import read_json, write_json
 
 CONFIG = """\
 name: tiny run
@@ -84,3 +85,34 @@ def test_databases_are_told_apart_as_far_as_their_names_can(
 ) -> None:
     assert Database.parse(one).may_be(Database.parse(other)) == same
     assert Database.parse(other).may_be(Database.parse(one)) == same
+
+
+def test_a_run_does_not_write_over_the_config_it_is_given(folder: Path) -> None:
+    own = folder / "mine" / "config.yaml"
+    own.parent.mkdir()
+    own.write_text(f"# my notes\n{CONFIG}")
+    for more in ((), ("--overwrite",), ("--resume",)):
+        message = refused(73, "search", "--config", own, "--run", "mine", *more)
+        assert "would write its resolved config over this file; name another folder" in message
+    assert own.read_text() == f"# my notes\n{CONFIG}"
+    assert nas("search", "--config", own, "--run", "run").exit_code == 0
+    again = ("search", "--config", "run/config.yaml", "--run", "run")
+    assert nas(*again, "--resume", "--set", "search.trials=5").exit_code == 0
+
+
+def test_a_record_that_names_no_database_is_damaged(folder: Path) -> None:
+    assert nas("search", "--config", "tiny.yaml", "--run", "run").exit_code == 0
+    path = folder / "run" / "environment.json"
+    for named in ("", "sqlite://", "postgresql+psycopg_async://anna:secret@host/nas"):
+        write_json(path, read_json(path) | {"database": named})
+        message = refused(65, "report", "--run", "run")
+        assert "run/environment.json: is damaged: database" in message
+        assert "secret" not in message
+
+
+def test_an_asynchronous_driver_is_no_name_of_a_file(folder: Path) -> None:
+    words = ("search", "--config", "tiny.yaml", "--study-db")
+    message = refused(2, *words, "postgresql+psycopg_async://anna:secret@host/nas")
+    assert "--study-db: postgresql+psycopg_async is asynchronous; name another driver" in message
+    assert "not a database URL" in refused(2, *words, " postgresql://anna:secret@host/nas")
+    assert sorted(path.name for path in folder.iterdir()) == ["tiny.yaml"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from made_study import ask, finish, made_config, made_study
-from made_terminal import read_until
+from made_terminal import read_until, shown
 from made_tiny import tiny_yaml
 from nas_cifar10.cli.output import Screen
 from nas_cifar10.cli.progress import RetrainProgress
@@ -22,6 +22,18 @@ TINY = tiny_yaml(
     training="epochs: 30, batch_size: 8",
     search="trials: 4, cohort: 4, workers: 2, schedule: {name: none}",
 )
+
+
+WARNED = """
+import logging, time
+from nas_cifar10.cli.logs import on_screen
+from nas_cifar10.cli.output import Screen
+with on_screen(0), Screen(quiet=False, status=lambda: ["worker 1"]) as screen:
+    screen.move("moving")
+    time.sleep(0.6)
+    logging.getLogger("nas_cifar10.search").warning("a worker died")
+    time.sleep(0.6)
+"""
 
 
 @pytest.fixture
@@ -40,8 +52,18 @@ def test_a_terminal_shows_the_time_left_the_best_and_what_each_worker_does(
     seen = read_until(ours, b"worker 2: trial", seconds=60)
     seen += read_until(ours, None, seconds=120)
     assert search.wait(timeout=60) == 0
-    for shown in (b"worker 1: trial ", b", epoch ", b"left", b"  best 0.", b": complete"):
-        assert shown in seen, shown
+    for text in (b"worker 1: trial ", b", epoch ", b"left", b"  best 0.", b": complete"):
+        assert text in seen, text
+
+
+def test_a_warning_stays_above_the_lines_that_move() -> None:
+    ours, theirs = pty.openpty()
+    warned = subprocess.Popen([sys.executable, "-c", WARNED], stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    seen = read_until(ours, None, seconds=60).decode()
+    assert warned.wait(timeout=60) == 0
+    assert "moving" in seen
+    assert shown(seen) == ["a worker died"]
 
 
 def test_a_pipe_gets_plain_lines_and_no_animation(command: list[str]) -> None:

@@ -191,6 +191,12 @@ def test_one_that_fails_keeps_none_of_the_others_back(
     assert f"retrain of trial {second} failed: diverged" in said
     found = read_json(run.retrain.top)["trials"]
     assert [row["trial"] for row in found] == [best, third]
+    assert "unfinished" in nas("report", "--run", run.root).stdout
+    monkeypatch.undo()
+    resumed = nas("retrain", "--run", run.root, "--resume", "--set", "retrain.views=flip")
+    assert resumed.exit_code == 0, resumed.output
+    found = read_json(run.retrain.top)["trials"]
+    assert [row["trial"] for row in found] == [best, second, third]
 
 
 def test_one_that_fails_when_it_is_trained_on_is_not_compared_by_its_older_measurement(

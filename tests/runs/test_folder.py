@@ -240,3 +240,23 @@ def test_environment_json_is_the_last_to_go(
     run.clear()
     assert len(order) == 4
     assert order[-1] == run.environment
+
+
+def test_what_is_being_written_is_not_swept_away(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    left = run.retrain.root / f".{run.retrain.onnx.name}.killed.new"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    write_atomic(run.retrain.onnx, b"whole", check=lambda path: run.sweep())
+    assert list(run.retrain.root.iterdir()) == [run.retrain.onnx]
+    assert run.retrain.onnx.read_bytes() == b"whole"
+
+
+def test_nothing_waits_at_a_pipe_and_no_link_is_followed(tmp_path: Path) -> None:
+    run, other = RunFolder(tmp_path / "run"), tmp_path / "other"
+    run.root.mkdir()
+    other.write_text("somebody's")
+    os.mkfifo(run.root / ".search.json.a.new")
+    (run.root / ".search.json.b.new").symlink_to(other)
+    run.sweep()
+    assert other.read_text() == "somebody's"

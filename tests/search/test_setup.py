@@ -28,7 +28,7 @@ from nas_cifar10.errors import (
 from nas_cifar10.runs.database import Database
 from nas_cifar10.runs.files import read_json, write_json
 from nas_cifar10.runs.place import Place
-from nas_cifar10.search import record, setup, sharing
+from nas_cifar10.search import executors, record, setup, sharing
 from nas_cifar10.search.dry_run import dry_run
 from nas_cifar10.search.setup import existing, resolve, start
 from nas_cifar10.segment import search_pictures
@@ -520,3 +520,26 @@ def test_the_environment_names_the_workers_of_now(place: Place) -> None:
     ready.study.replace_config(search_config("search.workers=2").plain())
     record.describe_run(ready.study, place, ready.data, torch.device("cpu"))
     assert read_json(place.run.environment)["workers"] == 2
+
+
+def test_nothing_is_written_or_removed_where_workers_find_no_room(
+    place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    go(begin(search_config(*SHORT), place).study, place)
+    before = content(place.run.root)
+    monkeypatch.setattr(executors, "SHARED_MEMORY", tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 1000}))
+    with pytest.raises(CannotCreateError, match="workers share the pictures there"):
+        begin(search_config(*SHORT, "search.workers=2"), place, overwrite=True)
+    with pytest.raises(CannotCreateError, match="workers share the pictures there"):
+        take_up(place, search_config("search.trials=4", "training.epochs=1", "search.workers=2"))
+    assert content(place.run.root) == before
+
+
+def test_ray_tasks_without_a_gpu_do_not_train_on_one(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(ConfigError, match=r"search\.ray\.gpus=0: .* --device cpu"):
+        start(search_config("search.executor=ray"), place, "cuda", overwrite=False)
+    assert content(place.run.root) == {}

@@ -78,11 +78,26 @@ def _explained(command: Callable[P, None]) -> Callable[P, None]:
                 raise
             print(harmless(failed), file=sys.stderr)
             raise typer.Exit(failed.exit_code) from None
+        except typer.Exit:  # a RuntimeError, too
+            raise
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            print(f"out of memory: {one_line(error):.200}", file=sys.stderr)
+            raise typer.Exit(1) from None
         except Interrupted as stop:
             print("stopped", file=sys.stderr)
             raise typer.Exit(128 + stop.signal_number) from None
 
     return run
+
+
+def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
+    if isinstance(error, MemoryError) or "torch" not in sys.modules:
+        return isinstance(error, MemoryError)
+    from nas_cifar10.training.precision import is_out_of_memory
+
+    return is_out_of_memory(error)
 
 
 def _out_of_reach(error: OSError) -> MissingInputError | None:

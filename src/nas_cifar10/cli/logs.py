@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from nas_cifar10.cli import output
 from nas_cifar10.runs.files import cannot_write
@@ -21,6 +22,15 @@ class _RunLog(logging.FileHandler):
         if isinstance(error, OSError):
             raise cannot_write(Path(self.baseFilename), error) from error
         super().handleError(record)
+
+
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Stderr as it is at that moment: while lines move there, what goes above them."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the line."""
+        self.stream = sys.stderr
+        super().emit(record)
 
 
 class _Lines(logging.Formatter):
@@ -48,7 +58,7 @@ def _logged(handler: logging.Handler, level: int, form: str) -> Iterator[None]:
 
 def on_screen(loudness: int) -> AbstractContextManager[None]:
     """Send warnings to stderr, and with -v everything that is not shown as progress already."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Stderr()
     handler.addFilter(lambda record: record.name != output.__name__)
     return _logged(handler, logging.DEBUG if loudness > 0 else logging.WARNING, "%(message)s")
 

@@ -11,7 +11,7 @@ from nas_cifar10.config.dimensions import Name
 from nas_cifar10.config.load import load_config
 from nas_cifar10.config.rules import notices
 from nas_cifar10.config.schema import Config
-from nas_cifar10.errors import ConfigError, MissingInputError
+from nas_cifar10.errors import CannotCreateError, ConfigError, MissingInputError
 from nas_cifar10.runs import environment
 from nas_cifar10.runs.database import Database
 from nas_cifar10.runs.database_lock import StudyLock
@@ -98,6 +98,7 @@ def place_of_search(
 
     Raises:
         ConfigError: the config is wrong, or missing where nothing is resumed.
+        CannotCreateError: the run would write over the config.
     """
     if config_path is None:
         if not resume:
@@ -118,6 +119,11 @@ def place_of_search(
     given = None if study_db is None else Database.parse(study_db)
     around = _run_around(given, name) if given else None
     run = RunFolder(run_dir) if run_dir else around or RunFolder(OUTPUTS / slug(config.name))
+    if run.config.exists() and run.config.samefile(config_path) and not run.environment.exists():
+        raise CannotCreateError(
+            f"{config_path}: a run in {run.root} would write its resolved config over this file; "
+            f"name another folder with --run"
+        )
     own = _database_of(run, name) if resume else None
     return Place(run, given or own or Database(path=run.study), name), config
 

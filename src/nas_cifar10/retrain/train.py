@@ -109,7 +109,7 @@ def retrain_all(
             failed.append(error)
     if len(jobs) > 1:
         _compare([job for job in jobs if _is_done(job)])
-    write_asked(path, asked, complete=True)
+    write_asked(path, asked, complete=not failed)
     if failed:
         raise failed[0]
 
@@ -214,7 +214,9 @@ def _run_once(job: Job, checkpoint: bytes | None, epochs: tuple[Epoch, ...]) -> 
         NasError: the model read back from disk measures differently.
     """
     pictures = _pictures(job)
-    while len(epochs) < job.config.retrain.epochs:
+    wanted, precision = job.config.retrain.epochs, job.study.facts.resolved["precision"]
+    log.info("retrain of %s in %s: %d of %d epochs done", job.which, precision, len(epochs), wanted)
+    while len(epochs) < wanted:
         result = train_segment(_segment(job, len(epochs) + 1), pictures, checkpoint)
         if isinstance(result, Failed):
             raise TrainingFailedError(f"retrain of {job.which} failed: {result.reason}")

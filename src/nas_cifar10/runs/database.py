@@ -30,7 +30,6 @@ from nas_cifar10.runs.reading import why
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine, ExceptionContext
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.]*://")
 _SECRET = re.compile("pass|secret|token|key|credential", re.IGNORECASE)
 # What Optuna would make where it is missing: another tool's database stays as it is.
 _TABLES = {"studies", "trials", "study_directions", "study_user_attributes"}
@@ -80,15 +79,17 @@ class Database:
         """
         if not text or "\0" in text:
             raise ConfigError("--study-db: must be a path or a database URL, got nothing usable")
-        if not _URL.match(text):
+        if "://" not in text:
             return cls(path=_file(text))
         import sqlalchemy
 
         try:
             url = sqlalchemy.make_url(text)
-            url.get_dialect()
+            is_async = url.get_dialect().is_async
         except (sqlalchemy.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
             raise ConfigError("--study-db: not a database URL that can be read") from None
+        if is_async:
+            raise ConfigError(f"--study-db: {url.drivername} is asynchronous; name another driver")
         if url.get_backend_name() != "sqlite":
             return cls(url=_without_hidden(url))
         if not url.database or url.database == ":memory:" or url.query:

@@ -2,11 +2,13 @@
 
 import csv
 import errno
+import fcntl
 import io
 import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,21 +42,36 @@ def write_atomic(path: Path, content: bytes, check: Callable[[Path], None] | Non
         raise cannot_write(path, error) from error
     try:
         with os.fdopen(handle, "wb") as file:
+            with suppress(OSError):  # of a file system without locks
+                fcntl.flock(handle, fcntl.LOCK_EX)  # or else it passes as what a kill left
             os.fchmod(handle, 0o644)
             crash_point("write.begun")
             file.write(content)
             file.flush()
             os.fsync(handle)
-        if check is not None:
-            check(Path(name))
-        crash_point("write.complete")
-        Path(name).replace(path)
+            if check is not None:
+                check(Path(name))
+            crash_point("write.complete")
+            Path(name).replace(path)
         crash_point("write.named")
         _sync_folder(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what killed processes left of writing a file, but nothing that is being written."""
+    for left in path.parent.glob(f".{path.name}.*{UNFINISHED}"):
+        with suppress(OSError), open(left, "rb", opener=open_unlinked) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # or else it is being written
+            left.unlink()
+
+
+def open_unlinked(path: str, flags: int) -> int:
+    """Open what is not a link, which could be to anybody's file, and wait for no other end."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -134,6 +151,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
     Raises:
         MissingInputError: there is no such file.
-        BadDataError: it cannot be read.
+        BadDataError: it is too large, or no file.
+        ValueError, csv.Error: it is no such table.
     """
     return list(csv.DictReader(io.StringIO(read_bytes(path, MAX_TEXT_BYTES).decode())))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nas_cifar10.errors import CannotCreateError, MissingInputError, NasError
-from nas_cifar10.runs.files import UNFINISHED, read_json
+from nas_cifar10.runs.files import read_json, remove_unfinished
 
 OUTPUTS = Path("outputs")
 
@@ -88,8 +88,7 @@ class RunFolder:
         """Remove what a killed process left of writing a file."""
         names = [*self._files(), self.figures / "*.png"]
         for path in names:
-            for left in path.parent.glob(f".{path.name}.*{UNFINISHED}"):
-                left.unlink(missing_ok=True)
+            remove_unfinished(path)
 
     def _files(self) -> list[Path]:
         retrained = (self.retrain, *self.retrain.nested())

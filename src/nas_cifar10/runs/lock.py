@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nas_cifar10.errors import CannotCreateError
-from nas_cifar10.runs.files import cannot_write
+from nas_cifar10.runs.files import cannot_write, open_unlinked
 from nas_cifar10.runs.folder import RunFolder
 
 _MOST_BYTES = 1000  # of a lock that we wrote
@@ -43,7 +43,7 @@ def is_held(run: RunFolder) -> bool:
     """Say whether another process works on the run at this moment."""
     told = b""
     try:
-        with io.FileIO(run.lock, "r", opener=_open) as file:
+        with io.FileIO(run.lock, "r", opener=open_unlinked) as file:
             told = file.read(_MOST_BYTES)
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -86,7 +86,7 @@ def _open_lock(path: Path, what: Path, instead: str) -> io.FileIO:
     while True:
         with contextlib.ExitStack() as stack:
             try:
-                file = stack.enter_context(io.FileIO(path, "a+", opener=_open))
+                file = stack.enter_context(io.FileIO(path, "a+", opener=open_unlinked))
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if _is_at(path, file):  # or else its last holder removed it just now
                     file.truncate(0)
@@ -107,11 +107,6 @@ def _open_lock(path: Path, what: Path, instead: str) -> io.FileIO:
                 _make_folder(path.parent)
             except OSError as error:
                 raise cannot_write(path, error) from error
-
-
-def _open(path: str, flags: int) -> int:
-    """Open a lock, which is emptied next: through a link that would be somebody's file."""
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
 
 
 def _is_at(path: Path, file: io.FileIO) -> bool:

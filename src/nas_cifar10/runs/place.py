@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from nas_cifar10.errors import CannotCreateError
+from nas_cifar10.errors import BadDataError, CannotCreateError, ConfigError
 from nas_cifar10.runs import environment
 from nas_cifar10.runs.database import Database
 from nas_cifar10.runs.folder import RunFolder
@@ -47,6 +47,16 @@ class Place:
 
 
 def database_of(run: RunFolder, told: str) -> Database:
-    """Return the database that a run's environment.json names."""
-    found = Database.parse(told)
+    """Return the database that a run's environment.json names.
+
+    Raises:
+        BadDataError: it names none.
+    """
+    try:
+        found = Database.parse(told)
+    except ConfigError:
+        raise BadDataError(
+            f"{run.environment}: is damaged: database: is neither a path nor a URL; remove it, "
+            f"and name the study with --study-db"
+        ) from None
     return found if found.path is None else Database(path=run.root / found.path)

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 _VIEWS_EVERY_SECONDS = 5.0
 _VIEWS_PAUSE = 20  # times as long as writing them took: they grow with the study
-_UNMEASURED = ("failed", "repeated", "infeasible")
+_UNMEASURED = ("failed", "infeasible")
 
 
 def run_search(study: Study, run: RunFolder, executor: Executor) -> Generator[Trial]:
@@ -55,6 +55,12 @@ def run_search(study: Study, run: RunFolder, executor: Executor) -> Generator[Tr
         return before + time.monotonic() - started
 
     driver = _Driver(study, run, executor, seconds)
+    made = study.facts.resolved
+    log.info(
+        "study %s: %d of %d trials asked; %s in %s, threads a worker: %d",
+        *(study.name, len(driver.trials), study.config.search.trials),
+        *(made["device"], made["precision"], made["threads"]),
+    )
 
     def record(stopped: str | None, *, final: bool) -> float:
         """Write the views, and return when to do so next."""
@@ -127,8 +133,8 @@ class _Driver:
     def _ask(self) -> Trial:
         proposal = self.study.propose(len(self.trials), lambda new: self._refusal(new) is None)
         same = self.numbers.setdefault(proposal.candidate, [])
-        measured = [n for n in same if self.trials[n].state not in _UNMEASURED]
-        original = next((n for n in measured if self.trials[n].repeats is None), None)
+        own = [self.trials[n] for n in same if self.trials[n].repeats is None]
+        original = next((t.number for t in own if t.state not in _UNMEASURED), None)
         price, costs = self._costs(proposal.candidate.architecture)
         over, latency = excess(self.limits, costs), costs.get("latency_ms")
         trial = self.study.add(proposal, price, original, over, latency)
@@ -222,6 +228,7 @@ class _Driver:
             while waiting and self.executor.free:
                 _, number = heapq.heappop(waiting)
                 segment = self._segment(self.trials[number], self._epochs(number) + 1)
+                log.info("trial %d: epoch %d is handed out", number, segment.stop)
                 self.executor.submit(segment, starts.pop(number))
                 num_running += 1
             interrupts.check()

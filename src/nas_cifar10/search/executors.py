@@ -134,7 +134,9 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
         Raises:
             CannotCreateError: the pictures do not fit into shared memory.
         """
-        self._share(pictures)
+        check_shared_memory(pictures)
+        for tensor in pictures.tensors().values():
+            tensor.share_memory_()  # type: ignore[no-untyped-call] # torch's own
         give_back_memory()  # what was read and probed here is not needed here any more
         self._given: Given = pictures, threads, device
         self._train = train
@@ -193,17 +195,6 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
             worker.process.join()
             worker.line.close()
 
-    @staticmethod
-    def _share(pictures: Pictures) -> None:
-        size = sum(tensor.nbytes for tensor in pictures.tensors().values())
-        if SHARED_MEMORY.is_dir() and (free := shutil.disk_usage(SHARED_MEMORY).free) < size:
-            raise CannotCreateError(
-                f"{SHARED_MEMORY}: workers share the pictures there and need {size / 1e6:,.0f} MB, "
-                f"{free / 1e6:,.0f} MB are free; enlarge it, or train with search.workers=1"
-            )
-        for tensor in pictures.tensors().values():
-            tensor.share_memory_()  # type: ignore[no-untyped-call] # torch's own
-
     def _start(self) -> Worker:
         return start_worker(self._context, self._train, self._given)
 
@@ -235,6 +226,20 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
             self._lost.append((trial, failed_workers(lost)))
         else:
             self._give(place, task)
+
+
+def check_shared_memory(pictures: Pictures) -> None:
+    """Check that there is room for what worker processes share.
+
+    Raises:
+        CannotCreateError: there is not.
+    """
+    size = sum(tensor.nbytes for tensor in pictures.tensors().values())
+    if SHARED_MEMORY.is_dir() and (free := shutil.disk_usage(SHARED_MEMORY).free) < size:
+        raise CannotCreateError(
+            f"{SHARED_MEMORY}: workers share the pictures there and need {size / 1e6:,.0f} MB, "
+            f"{free / 1e6:,.0f} MB are free; enlarge it, or train with search.workers=1"
+        )
 
 
 def failed_workers(times: int) -> Failed:

@@ -25,7 +25,7 @@ from nas_cifar10.runs import environment
 from nas_cifar10.runs.place import Place
 from nas_cifar10.search import identity
 from nas_cifar10.search.budgets import costs_of, refusal
-from nas_cifar10.search.executors import OpenExecutor, open_executor
+from nas_cifar10.search.executors import OpenExecutor, check_shared_memory, open_executor
 from nas_cifar10.search.record import describe_run
 from nas_cifar10.search.sharing import num_threads, num_workers
 from nas_cifar10.search.worker import Worker, fork_workers
@@ -97,6 +97,7 @@ def start(
     data = read(config.data, config.seed)
     facts = Facts(config.plain(), resolve(config, data, device), describe(data))
     name = place.study_name or config.name
+    _check_room(config, data, device)
     begin()
     if overwrite:
         place.run.clear()  # first: while the study is there, the folder is not taken for free
@@ -127,6 +128,7 @@ def go_on(
     device = precision.stored_device(study.facts.resolved["device"], requested_device)
     forked = _workers(config, device)
     data = read_again(config.data, config.seed, study.facts.data["fingerprint"])
+    _check_room(config, data, device)
     begin()
     if config.plain() != study.facts.config:
         study.replace_config(config.plain())
@@ -139,9 +141,19 @@ def _workers(config: Config, device: torch.device) -> list[Worker]:
     if config.search.executor == "ray":
         from nas_cifar10.search import ray_cluster
 
+        if device.type == "cuda" and not config.search.ray.gpus:
+            raise ConfigError(
+                "search.ray.gpus=0: a segment would get no GPU, and is to train on one; set the "
+                "share of a GPU it gets (0.25: four segments on each), or train with --device cpu"
+            )
         ray_cluster.connect(config.search.ray)
         return []
     return fork_workers(num_workers(config, device)) if device.type == "cpu" else []
+
+
+def _check_room(config: Config, data: DataSet, device: torch.device) -> None:
+    if config.search.executor == "local" and num_workers(config, device) > 1:
+        check_shared_memory(search_pictures(data))
 
 
 def _executor(
