@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from made_search import pictures
 from made_study import made_config
-from nas_cifar10.epochs import Epoch
+from nas_cifar10.epochs import Epoch, in_order
 from nas_cifar10.errors import BadDataError
 from nas_cifar10.segment import RETRAIN, SEARCH, Failed, Segment, Trained, merged, train_segment
 from nas_cifar10.space.candidate import Architecture, Block, Candidate
@@ -260,7 +260,7 @@ def test_weights_are_the_networks_alone_contiguous_and_on_the_cpu() -> None:
 
 
 def test_an_epoch_survives_json() -> None:
-    for epoch in train(made_segment(1, with_auc=True)).epochs:
-        assert Epoch.from_json(epoch.to_json()) == epoch
-        alone = replace(epoch, held_out=None)
-        assert Epoch.from_json(alone.to_json()) == alone
+    (epoch,) = train(made_segment(1, with_auc=True)).epochs
+    alone = replace(epoch, held_out=None)
+    assert in_order([epoch.to_json()]) == (epoch,)
+    assert in_order([alone.to_json()]) == (alone,)

@@ -1,6 +1,5 @@
 """What one epoch of training gave, as plain numbers; knows not where they come from or go to."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, TypeAlias
 
@@ -32,15 +31,6 @@ class Epoch:
         """Return the form that the study and checkpoints keep."""
         return asdict(self)
 
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "Epoch":
-        """Read the form `to_json` writes.
-
-        Raises:
-            ValueError: it is another one.
-        """
-        return _FORM.validate_python(values)
-
     @property
     def measured(self) -> Scores:
         """Return the held-out scores of an epoch that has them."""
@@ -60,5 +50,4 @@ def in_order(values: Any) -> tuple[Epoch, ...]:
     return epochs
 
 
-_FORM = TypeAdapter(Epoch)
 _FORMS = TypeAdapter(tuple[Epoch, ...])

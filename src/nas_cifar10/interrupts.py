@@ -15,7 +15,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(BaseException):  # like KeyboardInterrupt, which it stands in for
-    """Somebody wants this process to end; nothing but the front door catches it."""
+    """Somebody wants this process to end; the front door answers it, and a worker just ends."""
 
     def __init__(self, signal_number: int) -> None:
         """Keep the signal: 2 (Ctrl-C) or 15 (terminate)."""

@@ -190,7 +190,23 @@ NOTICES: list[tuple[list[str], list[str]]] = [
     (["training.momentum=0.8"], ["training.momentum has no effect with adam"]),
     (["training.momentum=0.8", "training.optimizer=sgd"], []),
     (["search.sampler.name=random", "search.trials=2"], []),
-    (["search.trials=5"], []),
+    (["search.trials=6"], []),
+    (
+        ["search.trials=5"],
+        [
+            "search.cohort=5, with startup_trials=4, leaves none of 5 trials to TPE's model: "
+            "the search is random"
+        ],
+    ),
+    (["search.trials=5", "search.constraints.max_parameters=50000"], []),
+    (["search.cohort=9", "search.sampler.startup_trials=9"], []),
+    (
+        ["search.cohort=10"],
+        [
+            "search.cohort=10, with startup_trials=4, leaves none of 10 trials to TPE's model: "
+            "the search is random"
+        ],
+    ),
     (
         ["search.trials=4"],
         [

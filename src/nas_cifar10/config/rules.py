@@ -199,12 +199,8 @@ def notices(config: Config) -> list[str]:
     if not _has_startup(config.search) and _changed(sampler, "startup_trials"):
         also = " and a baseline" if sampler.name == "local" else ""
         found.append(f"search.sampler.startup_trials has no effect with {sampler.name}{also}")
-    if _has_startup(config.search) and sampler.startup_trials >= config.search.trials:
-        guide = "TPE's model" if sampler.name == "tpe" else "a local search"
-        found.append(
-            f"search.sampler.startup_trials={sampler.startup_trials} leaves none of "
-            f"{config.search.trials} trials to {guide}: the search is random"
-        )
+    if _has_startup(config.search):
+        found += _none_guided(config.search)
     if schedule.name == "none" and _changed(schedule, "reduction_factor"):
         found.append("search.schedule.reduction_factor has no effect with schedule none")
     if config.search.executor != "ray" and config.search.ray != RayConfig():
@@ -212,6 +208,20 @@ def notices(config: Config) -> list[str]:
     if config.retrain.views != "none" and config.retrain.measured is None:
         found.append("retrain.views has no effect where neither test nor validation is measured")
     return found
+
+
+def _none_guided(search: SearchConfig) -> list[str]:
+    """Say so where every trial is drawn at random."""
+    startup, trials, cohort = search.sampler.startup_trials, search.trials, search.cohort
+    guide = "TPE's model" if search.sampler.name == "tpe" else "a local search"
+    none = f"leaves none of {trials} trials to {guide}: the search is random"
+    if startup >= trials:
+        return [f"search.sampler.startup_trials={startup} {none}"]
+    ended = (trials - 1) // cohort * cohort  # when the last trial is drawn, if none is infeasible
+    limited = any(limit is not None for limit in search.constraints.model_dump().values())
+    if ended < startup and not limited:
+        return [f"search.cohort={cohort}, with startup_trials={startup}, {none}"]
+    return []
 
 
 def _has_startup(search: SearchConfig) -> bool:

@@ -30,7 +30,7 @@ MAX_SIDE = 10**6  # Pillow keeps a pointer for each row: 1 x 46,000,000 pixels t
 # 0 to 65,535 as 0 to 255, rounded; Pillow cuts off what a 32-bit file holds outside of it.
 _EIGHT_BITS = [(grey + 128) // 257 for grey in range(65_536)]
 
-# Above this a picture is decoded alone: the largest takes 0.4 GB, and four at once 1.5 GB.
+# Of pictures above this, one at a time is decoded: the largest takes 0.4 GB, four at once 1.5.
 _LARGE_PIXELS = 2**23
 _ALONE = threading.RLock()
 
@@ -112,7 +112,7 @@ def _decoded(path: Path, channels: int, size: int) -> Bytes:
 
 
 def _opened(path: Path, stack: contextlib.ExitStack) -> tuple[Image.Image, int]:
-    """Return the first frame and its EXIF orientation; a large one keeps others out meanwhile."""
+    """Return the first frame and its EXIF orientation; a large one keeps other large ones out."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise ValueError("is no regular file")

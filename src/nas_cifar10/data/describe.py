@@ -84,7 +84,7 @@ def _num_in(digests: list[bytes], others: list[bytes]) -> int:
     return sum(digest in known for digest in digests)
 
 
-def sample(data: DataSet, num: int = 25, *, seed: int) -> tuple[Bytes, Numbers]:
+def sample(data: DataSet, num: int, *, seed: int) -> tuple[Bytes, Numbers]:
     """Draw training pictures at random, from the classes in turn while they last.
 
     Returns:

@@ -23,15 +23,15 @@ class Recipe:
 
     Args:
         label_smoothing: Share of the target that is spread over all classes.
-        steps_an_epoch: Of use where there is a `factor` or an `average`.
+        steps_an_epoch: How far the first step of an epoch is from that of the one before.
         factor: From a step's number, counted from 0 at the very start, to the factor of every
-            learning rate; None: they stay.
+            learning rate.
         average: Follows the weights.
     """
 
     label_smoothing: float = 0.0
     steps_an_epoch: int = 0
-    factor: Callable[[int], float] | None = None
+    factor: Callable[[int], float] = lambda step: 1.0
     average: Average | None = None
 
 
@@ -121,8 +121,7 @@ def _train_epoch(
     logits, labels = _Rows(), _Rows()
     for number, (images, truth) in enumerate(batches, start=1):
         step = (epoch - 1) * recipe.steps_an_epoch + number - 1
-        if recipe.factor is not None:
-            scale_rates(optimizer, recipe.factor(step))
+        scale_rates(optimizer, recipe.factor(step))
         said, loss = train_step(lanes, optimizer, images, truth, precision, recipe.label_smoothing)
         if recipe.average is not None:
             recipe.average.update(step)
