@@ -47,7 +47,7 @@ silently: `"3"` is text and no number, `3.0` is no whole number.
 
 ## The file
 
-Scalars follow YAML 1.2: `1e-3` is a number, `no` and `on` are text, `0x10` and `1_000` are text.
+`1e-3` is a number; `no` and `on`, `0x10` and `1_000` are text.
 """
 
 DIMENSIONS = """\

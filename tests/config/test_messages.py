@@ -18,7 +18,7 @@ PLAIN: dict[str, Any] = {"name": "good", "data": {"source": "cifar10"}, "space":
 
 WORDING = {
     "name=": "name: must be text, got null",
-    "name=12": "name: must be text, got 12; put it in quotes",
+    "name=12": "name: must be text, got 12; put it in quotes of its own: --set \"name='…'\"",
     'name="a\\tb"': r"name: must hold no control characters and no line breaks, got 'a\tb'",
     "seed=1.0": "seed: must be a whole number, got 1.0",
     "seed='1'": "seed: must be a whole number, got '1'; remove the quotes",

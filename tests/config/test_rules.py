@@ -194,8 +194,8 @@ NOTICES: list[tuple[list[str], list[str]]] = [
     (
         ["search.trials=5"],
         [
-            "search.cohort=5, with startup_trials=4, leaves none of 5 trials to TPE's model: "
-            "the search is random"
+            "search.cohort=5, with startup_trials=4, leaves none of 5 trials, asked in one go, "
+            "to TPE's model: the search is random"
         ],
     ),
     (["search.trials=5", "search.constraints.max_parameters=50000"], []),
@@ -203,8 +203,8 @@ NOTICES: list[tuple[list[str], list[str]]] = [
     (
         ["search.cohort=10"],
         [
-            "search.cohort=10, with startup_trials=4, leaves none of 10 trials to TPE's model: "
-            "the search is random"
+            "search.cohort=10, with startup_trials=4, leaves none of 10 trials, asked in one go, "
+            "to TPE's model: the search is random"
         ],
     ),
     (

@@ -1,7 +1,9 @@
 """One picture file: the rule by which it becomes pixels, and what is refused in which words."""
 
+import errno
 import os
 import struct
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +15,8 @@ import torch
 from PIL import Image
 
 from made_pictures import cats_and_dogs, first, noise, oracle, read, save
-from nas_cifar10.data import decode
-from nas_cifar10.errors import BadDataError
+from nas_cifar10.data import decode, image_folder
+from nas_cifar10.errors import BadDataError, StorageError
 
 
 @pytest.fixture
@@ -190,8 +192,24 @@ def test_large_pictures_are_decoded_one_at_a_time_and_alike(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = read(root)
+    monkeypatch.setattr(image_folder, "_num_threads", lambda paths: 4)
+    monkeypatch.setattr(image_folder, "CHUNK", 1)
+    load, at_once, most = decode._load, [0], [0]
+
+    def counted(image: Any) -> None:
+        at_once[0] += 1
+        most[0] = max(most[0], at_once[0])
+        time.sleep(0.05)
+        load(image)
+        at_once[0] -= 1
+
+    monkeypatch.setattr(decode, "_load", counted)
+    assert torch.equal(read(root).images, expected.images)
+    assert most[0] > 1, "or else this test shows nothing"
+    most[0] = 0
     monkeypatch.setattr(decode, "_LARGE_PIXELS", 1)
     assert torch.equal(read(root).images, expected.images)
+    assert most[0] == 1
 
 
 def test_libtiff_does_not_print_past_python(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -210,3 +228,17 @@ def test_remarks_on_metadata_neither_raise_nor_print(
     save(root / "train" / "cat" / "0.jpg", exif=EXIF + entry)
     assert len(read(root).labels) == 5
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("on_bad_image", ["error", "skip"])
+def test_a_disk_that_fails_leaves_no_picture_out(
+    root: Path, monkeypatch: pytest.MonkeyPatch, on_bad_image: str
+) -> None:
+    """Without it the study would be of other pictures, and never be retrained on all of them."""
+
+    def fails(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(decode, "_load", fails)
+    with pytest.raises(StorageError, match=r"cat/\d\.png: cannot be read now: Input/output error"):
+        read(root, on_bad_image=on_bad_image)

@@ -11,8 +11,23 @@ import pytest
 from torchvision.datasets import CIFAR10
 
 from made_cifar10 import ARCHIVE, Made, read, same, trust
+from nas_cifar10.config.load import load_config
 from nas_cifar10.data import download
 from nas_cifar10.errors import BadDataError, CannotCreateError, MissingInputError, StorageError
+
+OFFLINE = "--set data.source=digits --set data.image_size=32"
+FOLDER = "--set data.source=image_folder --set data.root=FOLDER"
+CONFIGS = [
+    path for path in (Path(__file__).parents[2] / "configs").glob("*.yaml")
+    if "source: cifar10" in path.read_text()
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("way_out", [OFFLINE, FOLDER])
+def test_the_ways_to_work_offline_suit_every_config(path: Path, way_out: str) -> None:
+    overrides = way_out.replace("--set ", "").split()
+    assert load_config(path, overrides).data.source in overrides[0]
 
 
 @pytest.fixture
@@ -85,9 +100,7 @@ def missing(root: Path) -> str:
         read(root)
     text = str(caught.value)
     assert text.startswith(f"{root / ARCHIVE}: no such file, and {CIFAR10.url} cannot be fetched")
-    assert text.endswith(
-        "or work offline with --set data.source=digits, or data.source=image_folder"
-    )
+    assert text.endswith(f"or work offline with {OFFLINE}, or with {FOLDER}")
     assert "\n" not in text
     return text
 

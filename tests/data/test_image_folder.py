@@ -145,6 +145,10 @@ def _empty_test(root: Path) -> None:
     (root / "test" / "cat").mkdir(parents=True)
 
 
+def _flat_test(root: Path) -> None:
+    save(root / "test" / "1.png")
+
+
 def _control_character(root: Path) -> None:
     save(root / "train" / "e\nmu" / "1.png")
 
@@ -184,6 +188,7 @@ def _test_is_a_file(root: Path) -> None:
         (_test_is_a_file, BadDataError, "{root}/test: cannot be read: Not a directory; mend"),
         (_unknown_test_class, BadDataError, "{root}/test/emu: every test class must be one of"),
         (_empty_test, BadDataError, "{root}/test: must hold a picture that can be read; remove"),
+        (_flat_test, BadDataError, "{root}/test: must hold folders of train's classes; expected"),
         (_control_character, BadDataError, "{root}/train/e\\nmu: a class name must be text of"),
         (_long_name, BadDataError, "at most 200 characters without control characters"),
         (_no_text, BadDataError, "{root}/train/e\\udcffmu: a class name must be text"),
@@ -259,3 +264,17 @@ def test_cifar10_as_jpegs_equals_a_loop_over_pillow(tmp_path: Path) -> None:
     for row in range(0, 10_000, 97):
         with Image.open(paths[row]) as file:
             assert np.array_equal(pictures.images[row].permute(1, 2, 0), np.asarray(file))
+
+
+def test_a_link_to_nothing_within_a_class_is_a_picture_that_cannot_be_read(root: Path) -> None:
+    (root / "train" / "cat" / "more").symlink_to(root / "off")
+    with pytest.raises(BadDataError, match="cat/more: No such file"):
+        read(root)
+    assert len(read(root, on_bad_image="skip").bad) == 1
+
+
+def test_a_home_is_where_the_user_is_at_home(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(root.parent))
+    assert torch.equal(read(Path("~") / root.name).images, read(root).images)
+    with pytest.raises(MissingInputError, match="~nobody-of-this-name/x: no such folder"):
+        read(Path("~nobody-of-this-name/x"))

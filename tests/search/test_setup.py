@@ -540,6 +540,7 @@ def test_ray_tasks_without_a_gpu_do_not_train_on_one(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    on_cluster = ("search.executor=ray", "search.ray.address=127.0.0.1:6379")
     with pytest.raises(ConfigError, match=r"search\.ray\.gpus=0: .* --device cpu"):
-        start(search_config("search.executor=ray"), place, "cuda", overwrite=False)
+        start(search_config(*on_cluster), place, "cuda", overwrite=False)
     assert content(place.run.root) == {}

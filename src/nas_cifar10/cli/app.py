@@ -152,7 +152,7 @@ def _search_or_run(
         raise ConfigError(f"{one_line(word)}: not expected here; {hint}")
     if resume and overwrite:
         raise ConfigError("--resume and --overwrite: name one of the two")
-    from nas_cifar10.cli.place import held, place_of_search
+    from nas_cifar10.cli.place import held, place_of_search, refuse_to_replace
 
     set_by_flags = {"search.workers": workers, "seed": seed}
     given = [f"{key}={value}" for key, value in set_by_flags.items() if value is not None]
@@ -164,6 +164,7 @@ def _search_or_run(
 
         train.rehearse(read, device, verbose - quiet, as_json=as_json)
         return
+    refuse_to_replace(config, place.run)
     with held(place, drives=True) as lock:
         with interrupts.loading():
             from nas_cifar10.cli import train

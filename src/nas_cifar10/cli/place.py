@@ -98,7 +98,6 @@ def place_of_search(
 
     Raises:
         ConfigError: the config is wrong, or missing where nothing is resumed.
-        CannotCreateError: the run would write over the config.
     """
     if config_path is None:
         if not resume:
@@ -119,13 +118,22 @@ def place_of_search(
     given = None if study_db is None else Database.parse(study_db)
     around = _run_around(given, name) if given else None
     run = RunFolder(run_dir) if run_dir else around or RunFolder(OUTPUTS / slug(config.name))
-    if run.config.exists() and run.config.samefile(config_path) and not run.environment.exists():
-        raise CannotCreateError(
-            f"{config_path}: a run in {run.root} would write its resolved config over this file; "
-            f"name another folder with --run"
-        )
     own = _database_of(run, name) if resume else None
     return Place(run, given or own or Database(path=run.study), name), config
+
+
+def refuse_to_replace(config: Path | None, run: RunFolder) -> None:
+    """Check that the run would not write its resolved config over the one it is given.
+
+    Raises:
+        CannotCreateError: it would.
+    """
+    own = config is not None and run.config.exists() and run.config.samefile(config)
+    if own and not run.environment.exists():
+        raise CannotCreateError(
+            f"{config}: a run in {run.root} would write its resolved config over this file; "
+            f"name another folder with --run"
+        )
 
 
 def _checked(study_name: str | None) -> str | None:

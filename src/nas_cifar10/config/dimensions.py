@@ -2,6 +2,8 @@
 
 import re
 import unicodedata
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import (
@@ -91,6 +93,15 @@ Name: TypeAlias = Annotated[
 FolderPath: TypeAlias = Annotated[
     str, Field(max_length=1000, json_schema_extra=_PLAIN), AfterValidator(_plain_text)
 ]
+
+
+def folder_at(path: str) -> Path:
+    """Return the folder that a `FolderPath` means; `~` is the user's home."""
+    with suppress(RuntimeError):  # nobody of that name
+        return Path(path).expanduser()
+    return Path(path)
+
+
 RayAddress: TypeAlias = Annotated[
     str, Field(max_length=300, json_schema_extra=also(_ADDRESS)), AfterValidator(_host_and_port)
 ]

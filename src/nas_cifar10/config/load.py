@@ -96,7 +96,9 @@ def _check(document: Document, place: str, overrides: Sequence[str]) -> Config:
     config, broken = _validate(values)
     for path, message in broken:
         if any(path[: len(given)] == given for given in set_paths):
-            problems.append(f"--set {dotted(path)}: {message}")
+            stripped = message.endswith("put it in quotes")  # as a shell does with the outer ones
+            own = f" of its own: --set \"{dotted(path)}='…'\"" if stripped else ""
+            problems.append(f"--set {dotted(path)}: {message}{own}")
         else:
             problems.append(_located(document.line(path), place, path, message))
     if problems or config is None:

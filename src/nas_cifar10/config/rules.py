@@ -214,13 +214,14 @@ def _none_guided(search: SearchConfig) -> list[str]:
     """Say so where every trial is drawn at random."""
     startup, trials, cohort = search.sampler.startup_trials, search.trials, search.cohort
     guide = "TPE's model" if search.sampler.name == "tpe" else "a local search"
-    none = f"leaves none of {trials} trials to {guide}: the search is random"
+    none = f"to {guide}: the search is random"
     if startup >= trials:
-        return [f"search.sampler.startup_trials={startup} {none}"]
+        return [f"search.sampler.startup_trials={startup} leaves none of {trials} trials {none}"]
     ended = (trials - 1) // cohort * cohort  # when the last trial is drawn, if none is infeasible
     limited = any(limit is not None for limit in search.constraints.model_dump().values())
     if ended < startup and not limited:
-        return [f"search.cohort={cohort}, with startup_trials={startup}, {none}"]
+        with_startup = f"search.cohort={cohort}, with startup_trials={startup},"
+        return [f"{with_startup} leaves none of {trials} trials, asked in one go, {none}"]
     return []
 
 

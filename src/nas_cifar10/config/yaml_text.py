@@ -1,7 +1,8 @@
 """YAML text to plain values, with the line of every key; knows no config key and runs no tag.
 
-Scalars follow the YAML 1.2 core schema, so `1e-3` is a number and `no` is text. Aliases and tags
-are refused: no config needs them, and they are how a small file becomes a large or a running one.
+Scalars follow the YAML 1.2 core schema, so `1e-3` is a number and `no` is text, but for numbers in
+other bases than ten, which are text. Aliases and tags are refused: no config needs them, and they
+are how a small file becomes a large or a running one.
 """
 
 import re

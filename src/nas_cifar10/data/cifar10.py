@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nas_cifar10.config.dimensions import folder_at
 from nas_cifar10.config.schema import DataConfig
 from nas_cifar10.data import download
 from nas_cifar10.data.pictures import Bytes, Pictures, fit_all, room
@@ -55,7 +56,7 @@ def load(config: DataConfig) -> Pictures:
     """
     from torchvision.datasets import CIFAR10  # takes seconds, which only this source should pay
 
-    root = Path(config.root)
+    root = folder_at(config.root)
     folder, archive = root / CIFAR10.base_folder, root / CIFAR10.filename
     batches = dict([*CIFAR10.train_list, *CIFAR10.test_list])
     sums = batches | {CIFAR10.meta["filename"]: CIFAR10.meta["md5"]}
@@ -76,7 +77,7 @@ def is_there(config: DataConfig) -> bool:
     """Say whether `load` would do without the network."""
     from torchvision.datasets import CIFAR10
 
-    root = Path(config.root)
+    root = folder_at(config.root)
     names = (CIFAR10.base_folder, CIFAR10.filename)
     return any((root / name).exists() for name in names)
 

@@ -9,6 +9,7 @@ third of it in WebP, half of it with transparency, is refused by its header, bef
 """
 
 import contextlib
+import errno
 import logging
 import os
 import stat
@@ -21,6 +22,7 @@ from pathlib import Path
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from nas_cifar10.data.pictures import Bytes, fit, to_array
+from nas_cifar10.errors import StorageError
 from nas_cifar10.text import one_line
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
@@ -29,6 +31,9 @@ MAX_SIDE = 10**6  # Pillow keeps a pointer for each row: 1 x 46,000,000 pixels t
 
 # 0 to 65,535 as 0 to 255, rounded; Pillow cuts off what a 32-bit file holds outside of it.
 _EIGHT_BITS = [(grey + 128) // 257 for grey in range(65_536)]
+
+# What says nothing of the file: a picture that is left out for it would be back the next time.
+_PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 # Of pictures above this, one at a time is decoded: the largest takes 0.4 GB, four at once 1.5.
 _LARGE_PIXELS = 2**23
@@ -82,10 +87,17 @@ def into(pixels: Bytes, path: Path) -> str | None:
 
     Returns:
         What is wrong with the file, if anything is.
+
+    Raises:
+        StorageError: not with the file, but with what it lies on.
     """
     try:
         pixels[:] = _decoded(path, pixels.shape[0], pixels.shape[1])
     except Exception as error:  # a broken or hostile file can make a decoder raise anything
+        if isinstance(error, OSError) and error.errno in _PASSING:
+            raise StorageError(
+                f"{one_line(path)}: cannot be read now: {error.strerror}; try again, or remove it"
+            ) from None
         return _reason(error)
     return None
 

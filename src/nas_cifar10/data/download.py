@@ -58,8 +58,8 @@ def _unreachable(url: str, target: Path, error: Exception) -> MissingInputError:
     reason = one_line(reason) or type(error).__name__
     return MissingInputError(
         f"{target}: no such file, and {url} cannot be fetched ({reason}); place the file there, "
-        f"begin with nas init quickstart, or work offline with --set data.source=digits, "
-        f"or data.source=image_folder"
+        f"begin with nas init quickstart, or work offline with --set data.source=digits "
+        f"--set data.image_size=32, or with --set data.source=image_folder --set data.root=FOLDER"
     )
 
 

@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 
 from nas_cifar10 import interrupts
+from nas_cifar10.config.dimensions import folder_at
 from nas_cifar10.config.schema import DataConfig
 from nas_cifar10.data import decode
 from nas_cifar10.data.pictures import Bytes, Pictures, room
@@ -52,8 +53,9 @@ def load(config: DataConfig) -> Pictures:
         BadDataError: the classes are not what they must be; or, unless `data.on_bad_image` is
             `skip`, pictures cannot be read: one line each, and a last one with the way out.
         ConfigError: the pictures do not fit into memory.
+        StorageError: the disk, or whatever the folder is on, fails at the moment.
     """
-    parts = _found(Path(config.root))
+    parts = _found(folder_at(config.root))
     names = list(parts[0].classes)
     paths = [path for part in parts for files in part.classes.values() for path in files]
     images, reasons = decode_all(paths, config.channels, config.size)
@@ -112,6 +114,11 @@ def _parts(root: Path) -> list[_Part]:
     if not os.path.lexists(root / "test"):
         return [train]
     test = _part(root / "test")
+    if test.num_ignored and not test.classes:
+        raise BadDataError(
+            f"{one_line(test.folder)}: must hold folders of train's classes; {EXPECTED}; remove it "
+            f"to have the test set split off train"
+        )
     for name in sorted(test.classes.keys() - train.classes.keys()):
         raise BadDataError(
             f"{one_line(test.folder / name)}: every test class must be one of train's; add "
@@ -201,7 +208,7 @@ def files_below(folder: Path) -> tuple[list[Path], int]:
                 num_ignored += 1
             elif path.is_dir():
                 folders.append(path)
-            elif path.suffix.lower() in SUFFIXES:
+            elif path.suffix.lower() in SUFFIXES or not path.exists():  # a link to nothing
                 files.append(path)
             else:
                 num_ignored += 1

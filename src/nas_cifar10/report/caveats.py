@@ -54,8 +54,7 @@ def _of_the_search(facts: Facts) -> list[str]:
 
 
 def _plain_search(facts: Facts) -> str:
-    in_order = facts.config is not None and facts.config.search.sampler.name == "exhaustive"
-    return "enumeration, in the space's order" if in_order else "random search"
+    return "enumeration, in the space's order" if facts.is_enumerated else "random search"
 
 
 def _epochs(facts: Facts) -> str:

@@ -18,6 +18,7 @@ from nas_cifar10.report.parts import (
     Seeds,
     Shown,
     Trial,
+    WholeLatency,
 )
 from nas_cifar10.report.parts_top import Top
 from nas_cifar10.runs.asked import Asked
@@ -107,6 +108,12 @@ class Facts:
     def is_timed(self) -> bool:
         """Whether trials have a latency."""
         return self.config is not None and "latency_ms" in self.config.search.watched
+
+    @property
+    def best_latency(self) -> WholeLatency | None:
+        """How long the best network takes, where it is the one that was timed whole."""
+        timed, best = (self.search.latency_ms, self.search.best) if self.search else (None, None)
+        return timed if timed and best and timed.trial == best.trial else None
 
     @property
     def front(self) -> tuple[Trial, ...]:

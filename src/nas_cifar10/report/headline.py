@@ -114,8 +114,8 @@ def numbers(facts: Facts) -> list[Number]:
         size = Number("parameters", f"{cost.parameters:,}", f"{place}.parameters")
         work = Number("MACs", macs, f"{place}.macs", "multiply-accumulates a picture")
         found += [size, work]
-    if facts.search is not None and facts.search.latency_ms is not None:
-        found.append(_latency(facts.search.latency_ms))
+    if facts.best_latency is not None:
+        found.append(_latency(facts.best_latency))
     return found + _time(facts)
 
 

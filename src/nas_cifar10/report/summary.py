@@ -107,8 +107,8 @@ def _best(facts: Facts, search: Search) -> list[Row]:
         ("its size", _size(best)),
         ("validation accuracy", _validation(facts, best)),
     ]
-    if search.latency_ms is not None and search.latency_ms.trial == best.trial:
-        rows.append(("its latency", latency(search.latency_ms)))
+    if facts.best_latency is not None:
+        rows.append(("its latency", latency(facts.best_latency)))
     if facts.objective != "accuracy" and facts.best is not None:
         rows.append((f"validation {facts.objective}", f"{facts.best.objective or 0:.3f}"))
     if baseline is not None and baseline.validation_accuracy is not None:

@@ -3,10 +3,10 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from nas_cifar10.config.candidate import ArchitectureConfig
+from nas_cifar10.config.dimensions import folder_at
 from nas_cifar10.config.retrain import RetrainConfig
 from nas_cifar10.config.rules import outside
 from nas_cifar10.config.schema import Config
@@ -55,7 +55,7 @@ def source_of(settings: RetrainConfig) -> Source | None:
     """
     if settings.start_from is None:
         return None
-    folder = RunFolder(Path(settings.start_from)).retrain
+    folder = RunFolder(folder_at(settings.start_from)).retrain
     digest = hashlib.sha256(read_bytes(folder.model)).hexdigest() if folder.model.exists() else ""
     return Source(settings.start_from, read_model(folder), digest)
 
@@ -103,7 +103,7 @@ def check(source: Source, run: RunFolder, trial: Trial, channels: int, frozen: i
 
 
 def _check_other(source: Source, run: RunFolder) -> None:
-    if Path(source.run).resolve() == run.root.resolve():
+    if folder_at(source.run).resolve() == run.root.resolve():
         raise ConfigError(
             f"{_KEY}: {source.run}: is the run itself, whose model is replaced; name another run"
         )

@@ -65,7 +65,7 @@ def remove_unfinished(path: Path) -> None:
     """Remove what killed processes left of writing a file, but nothing that is being written."""
     for left in path.parent.glob(f".{path.name}.*{UNFINISHED}"):
         with suppress(OSError), open(left, "rb", opener=open_unlinked) as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # or else it is being written
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # or else it is being written
             left.unlink()
 
 
@@ -99,7 +99,8 @@ def cannot_write(path: Path, error: OSError) -> CannotCreateError | StorageError
     if error.errno not in _DISK_FAILED:
         return CannotCreateError(f"{path}: cannot be written: {error.strerror}")
     full = error.errno != errno.EIO
-    advice = "; free some space and go on with --resume" if full else ""
+    same = "free some space and go on with --resume, or where there is none, with the same command"
+    advice = f"; {same}" if full else ""
     return StorageError(f"{path}: {error.strerror}{advice}")
 
 

@@ -139,13 +139,15 @@ def go_on(
 def _workers(config: Config, device: torch.device) -> list[Worker]:
     """Join the cluster that is to train, or fork workers: before anything is read or written."""
     if config.search.executor == "ray":
+        options = config.search.ray
+        if device.type == "cuda" and options.address is not None and not options.gpus:
+            raise ConfigError(
+                "search.ray.gpus=0: a segment is to train on a GPU and could go to a node without "
+                "one; set the share of a GPU it needs (0.25: four segments on each), or train with "
+                "--device cpu"
+            )
         from nas_cifar10.search import ray_cluster
 
-        if device.type == "cuda" and not config.search.ray.gpus:
-            raise ConfigError(
-                "search.ray.gpus=0: a segment would get no GPU, and is to train on one; set the "
-                "share of a GPU it gets (0.25: four segments on each), or train with --device cpu"
-            )
         ray_cluster.connect(config.search.ray)
         return []
     return fork_workers(num_workers(config, device)) if device.type == "cpu" else []
@@ -226,6 +228,7 @@ def _timed(space: SearchSpace, data: DataSet, device: torch.device) -> dict[str,
     """Time everything a network of the space can be made of, on the threads set now."""
     return {
         "device": device.type,
+        "hardware": precision.hardware(device),
         "threads": torch.get_num_threads(),
         "batch_size": 1,
         "precision": "fp32",

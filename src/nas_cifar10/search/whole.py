@@ -10,7 +10,7 @@ from nas_cifar10.networks.latency import latency_ms, measure
 from nas_cifar10.study.ranking import best_of
 from nas_cifar10.study.rows import Trial, WholeLatency
 from nas_cifar10.study.study import Study
-from nas_cifar10.training.precision import processor, stored_device
+from nas_cifar10.training.precision import hardware, stored_device
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ def time_best(study: Study, trials: Sequence[Trial]) -> None:
     """Time the best network as the table's parts were, and store it; only once a network.
 
     It is called when all trials have ended, so that the device is as idle as it was for the table.
-    Nothing is decided by it. Where the study has no table, or one of another processor or device,
+    Nothing is decided by it. Where the study has no table, or one that was timed on something else,
     nothing is timed.
     """
     resolved, best = study.facts.resolved, best_of(trials, study.config.search)
@@ -27,8 +27,8 @@ def time_best(study: Study, trials: Sequence[Trial]) -> None:
     if timed is None or best is None or (known is not None and known.trial == best.number):
         return
     device = stored_device(resolved["device"])
-    if (device.type, processor()) != (resolved["device"], resolved.get("processor")):
-        log.warning("%s is not what the table of latencies was timed on", processor())
+    if (device.type, hardware(device)) != (timed["device"], timed.get("hardware")):
+        log.warning("%s is not what the table of latencies was timed on", hardware(device))
         return
     facts, architecture = study.facts, best.candidate.architecture
     torch.set_num_threads(resolved["threads"])

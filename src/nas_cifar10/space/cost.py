@@ -1,6 +1,5 @@
 """What a network costs, as plain values; knows no network."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,11 +21,6 @@ class Layer:
     def to_json(self) -> dict[str, Any]:
         """Return the form that a study, search.json and model.json keep."""
         return asdict(self) | {"shape": list(self.shape)}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "Layer":
-        """Read the form `to_json` writes."""
-        return cls(**{**values, "shape": tuple(values["shape"])})
 
 
 @dataclass(frozen=True)

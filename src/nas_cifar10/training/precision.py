@@ -187,6 +187,11 @@ def wait_for(device: torch.device) -> None:
         torch.accelerator.synchronize(device)
 
 
+def hardware(device: torch.device) -> str:
+    """Name what computes there: the GPU, or else the processor."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+
+
 def processor() -> str:
     """Name the processor, for the record."""
     return str(torch.cpu.get_capabilities().get("cpu_name") or platform.processor() or "unknown")
