@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,12 @@ def core_waits() -> float:
 
     Linux counts them. What passed less these is the time on a core to itself, disk included.
     """
-    return int(os.pread(_SCHEDULER, 100, 0).split()[1]) / 1e9
+    return int(os.pread(_scheduler(), 100, 0).split()[1]) / 1e9
 
 
-_SCHEDULER = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+@cache
+def _scheduler() -> int:
+    return os.open("/proc/thread-self/schedstat", os.O_RDONLY)
 
 
 def describe_machine() -> dict[str, Any]:

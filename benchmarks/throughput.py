@@ -8,6 +8,7 @@ a 4096 x 4096 x 4096 matrix product in the same format with the same threads.
 """
 
 import argparse
+import shlex
 import statistics
 import subprocess
 import sys
@@ -45,6 +46,7 @@ LOSS_RATES = (RATE, 1e-4)  # and the lowest of the plain space
 BATCH = 128
 STEPS = 50
 CPU = torch.device("cpu")
+FORMATS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def main() -> None:
@@ -53,7 +55,9 @@ def main() -> None:
     parser.add_argument("--root", default="data/cifar")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--pictures", type=int, default=12_800)
-    parser.add_argument("--precision", default="bf16", help="the format the probe chose")
+    parser.add_argument(
+        "--precision", default="bf16", choices=FORMATS, help="the format the probe chose"
+    )
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/throughput.json"))
     parser.add_argument("--plain", action="store_true", help="only print the plain script's rate")
     given = parser.parse_args()
@@ -72,25 +76,27 @@ def main() -> None:
             pictures, given.precision, cores
         ),
         "fp32 product": lambda: product_rate(torch.float32),
-        f"{given.precision} product": lambda: product_rate(torch.bfloat16),
+        f"{given.precision} product": lambda: product_rate(FORMATS[given.precision]),
     }
     rates: dict[str, list[float]] = {name: [] for name in measured}
     for _ in range(given.turns):
         for name, measure in measured.items():
             rates[name].append(measure())
             print(f"{name:24} {rates[name][-1]:.4g}", flush=True)
-    macs = cost(NETWORK, pictures.shape, 10).macs
-    flops = 6 * macs  # a multiply-accumulate is two, the backward pass twice the forward
+    # A multiply-accumulate is two; backward is twice forward, but for the gradient of the pictures.
+    priced = cost(NETWORK, pictures.shape, 10)
+    flops = 6 * priced.macs - 2 * priced.layers[0].macs
     one, product = f"{given.precision}, {cores} threads", f"{given.precision} product"
     shares = [a * flops / b for a, b in zip(rates[one], rates[product], strict=True)]
     result: dict[str, Any] = {
         "largest_loss_difference_in_50_steps": loss_differences(pictures, cores),
-        "command": f"benchmarks/throughput.py --turns {given.turns} --pictures {given.pictures}",
+        "command": shlex.join(["benchmarks/throughput.py", *sys.argv[1:]]),
         "data": "CIFAR-10 (JPEG)",
         "pictures_a_second": {n: spread(r) for n, r in rates.items() if "product" not in n},
         "times_the_plain_script": {
             name: spread([a / b for a, b in zip(rates[name], rates["plain script"], strict=True)])
-            for name in list(rates)[1:4]
+            for name in rates
+            if "threads" in name or "workers" in name
         },
         "product_flops_a_second": {n: spread(r) for n, r in rates.items() if "product" in n},
         "share_of_product_rate": spread(shares),

@@ -11,7 +11,7 @@ python="${PYTHON:-python3}"
 }
 requirements="$(cat pyproject.toml constraints.txt | cksum)"
 wanted="$what $requirements"
-if [ ! -x .venv/bin/python ]; then
+if [ ! -x .venv/bin/pip ]; then # the last that is made: a cut-off one is made whole
     "$python" -m venv .venv
 fi
 if ! grep -qsxF "$wanted" .venv/installed; then

@@ -14,7 +14,7 @@ from nas_cifar10.config.retrain import RetrainConfig
 from nas_cifar10.config.schema import Config, TrainingConfig
 from nas_cifar10.described import PARTS
 from nas_cifar10.space.candidate import Candidate
-from nas_cifar10.text import one_line
+from nas_cifar10.text import one_line, percent, rounded
 
 Values = Mapping[str, Any]
 
@@ -170,7 +170,7 @@ def _training_procedure(model: Values, metrics: Values, config: Config) -> str:
         f"{values['learning_rate']:.6g}, {origin['precision']}, {metrics['seconds']:,} s",
         f"- Besides: {', '.join(_recipe(values)) or 'nothing that is not plain'}",
         f"- At the end, on the pictures it learnt from: accuracy "
-        f"{_percent(metrics['train']['accuracy'])}, loss {metrics['train']['loss']:.4f}",
+        f"{percent(metrics['train']['accuracy'], 2)}, loss {metrics['train']['loss']:.4f}",
     ]
     return "\n".join(rows) + "\n"
 
@@ -221,11 +221,11 @@ def _evaluation(
         *_table(
             ("", part),
             [
-                ("accuracy", _percent(scores["accuracy"])),
-                ("95 % interval (Wilson)", f"{_percent(low)} to {_percent(high)}"),
-                ("always the most frequent class", _percent(scores["majority_accuracy"])),
-                ("macro F1", f"{scores['macro_f1']:.4f}"),
-                ("macro AUC, one against the rest", "none" if auc is None else f"{auc:.4f}"),
+                ("accuracy", percent(scores["accuracy"], 2)),
+                ("95 % interval (Wilson)", f"{percent(low, 2)} to {percent(high, 2)}"),
+                ("always the most frequent class", percent(scores["majority_accuracy"], 2)),
+                ("macro F1", rounded(scores["macro_f1"], 4)),
+                ("macro AUC, one against the rest", "none" if auc is None else rounded(auc, 4)),
                 ("loss (cross-entropy, nats)", f"{scores['loss']:.4f}"),
                 *_views(metrics.get("test_views")),
             ],
@@ -234,7 +234,7 @@ def _evaluation(
         *_table(
             ("class", "precision", "recall", "F1", "pictures"),
             [
-                (name, *(f"{row[key]:.4f}" for key in _SCORES), f"{row['support']:,}")
+                (name, *(rounded(row[key], 4) for key in _SCORES), f"{row['support']:,}")
                 for name, row in metrics["per_class"].items()
             ],
         ),
@@ -261,8 +261,8 @@ def _views(found: Values | None) -> list[tuple[str, str]]:
         return []
     low, high = found["accuracy_ci95"]
     name = f"mean of {found['number']} views ({found['views'].replace('_', ' ')})"
-    interval = f"{_percent(low)} to {_percent(high)}"
-    return [(f"accuracy, {name}", f"{_percent(found['accuracy'])} ({interval})")]
+    interval = f"{percent(low, 2)} to {percent(high, 2)}"
+    return [(f"accuracy, {name}", f"{percent(found['accuracy'], 2)} ({interval})")]
 
 
 _SCORES = ("precision", "recall", "f1")
@@ -289,7 +289,3 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _cells(row: Sequence[str]) -> list[str]:
     return [escaped(row[0]), *row[1:]]
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f} %"

@@ -20,6 +20,23 @@ def three_digits(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}"
 
 
+def percent(share: float, digits: int = 1) -> str:
+    """Return `70.3 %`, which claims neither a perfect nor a zero that is not there."""
+    return f"{_below(100 * share, 100, digits)} %"
+
+
+def rounded(share: float, digits: int = 3) -> str:
+    """Return `0.703`, which claims neither a perfect nor a zero that is not there."""
+    return _below(share, 1, digits)
+
+
+def _below(value: float, most: int, digits: int) -> str:
+    text, step = f"{value:.{digits}f}", 10**-digits
+    if value < most and float(text) == most:
+        return f"> {most - step:.{digits}f}"
+    return f"< {step:.{digits}f}" if value > 0 and float(text) == 0 else text
+
+
 def printable(character: str) -> bool:
     """Say whether it is neither a line end, nor a control character, nor half a character."""
     return unicodedata.category(character) not in {"Cc", "Cs", "Zl", "Zp"}

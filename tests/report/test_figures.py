@@ -15,7 +15,8 @@ from matplotlib.text import Text
 from PIL import Image
 
 from nas_cifar10.errors import CannotCreateError
-from nas_cifar10.report import figures, ink, tables
+from nas_cifar10.report import figures, ink, still, tables
+from nas_cifar10.report.charts import BLUE, Chart, layout
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.figures import FIGURES, draw, png
 from nas_cifar10.report.figures_space import Axis
@@ -167,6 +168,10 @@ def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures, "_DOTS_AN_INCH", 30)
 
 
+LINE = {"mode": "lines", "line": {"color": BLUE}, "x": [0, 1], "y": [0, 1]}
+CHART = Chart("line", "A line", "Of two points.", [LINE], layout("x", "y"), "line")
+
+
 @pytest.mark.usefixtures("coarse")
 def test_a_users_matplotlib_settings_neither_matter_nor_change(run: RunFolder) -> None:
     for name in ("trials.csv", "curves.csv", "retrain/history.csv", "retrain/metrics.json"):
@@ -175,7 +180,9 @@ def test_a_users_matplotlib_settings_neither_matter_nor_change(run: RunFolder) -
     plain = (run.figures / "class_distribution.png").read_bytes()
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "lines.linewidth": 9}):
         draw(gather(run), run.figures)
+        styled = still.draw(CHART)
         assert matplotlib.rcParams["font.size"] == 30
+    assert styled == still.draw(CHART)
     assert (run.figures / "class_distribution.png").read_bytes() == plain
 
 
@@ -515,8 +522,3 @@ def test_labels_keep_apart_in_order_and_near(heights: list[float]) -> None:
     assert ordered[-1] <= 1
     if len(heights) == 1:
         assert placed == heights
-
-
-def test_rounding_claims_nothing_perfect() -> None:
-    values = (0.72345, 0.9999, 1.0, 0.0001, 0.0)
-    assert [ink.rounded(v) for v in values] == ["0.723", "> 0.999", "1.000", "< 0.001", "0.000"]

@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,7 +18,7 @@ from sklearn.metrics import f1_score, log_loss, precision_score, recall_score, r
 from made_holder import Holder
 from made_run import MadeRun
 from nas_cifar10.config.load import config_from_plain
-from nas_cifar10.report.charts import Chart
+from nas_cifar10.report.charts import Chart, label
 from nas_cifar10.report.charts_search import parallel
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.html import page
@@ -463,3 +464,24 @@ def test_numbers_of_the_drawing_add_up(make_run: Make) -> None:
     each = [int(n.replace(",", "")) for n in re.findall(r"([\d,]+) parameters?", told[1])]
     layers: list[dict[str, Any]] = read_json(run.retrain.description)["layers"]
     assert each == [layer["parameters"] for layer in layers]
+
+
+def test_a_folder_whose_name_is_no_text_gets_its_page(make_run: Make, tmp_path: Path) -> None:
+    run = make_run()
+    odd = RunFolder(Path(os.fsdecode(os.fsencode(tmp_path / "out-") + b"\xff")))
+    run.root.rename(odd.root)
+    report(odd)
+    assert "out-\\udcff" in odd.page.read_text("utf-8")
+
+
+def test_a_quotation_mark_is_one_in_a_chart() -> None:
+    assert label("17\" wheel's <b>") == "17\" wheel's &lt;b&gt;"
+
+
+def test_a_search_whose_time_was_up_has_nothing_to_come(make_run: Make) -> None:
+    run = make_run()
+    found = read_json(run.search)
+    counts = found["trials"] | {"requested": found["trials"]["requested"] + 5}
+    write_json(run.search, found | {"trials": counts, "stopped": "time"})
+    report(run)
+    assert "then its time was up" in run.page.read_text("utf-8")

@@ -68,7 +68,7 @@ def plain(text: str, width: int = 60) -> str:
 
 def label(text: str, width: int = 60) -> str:
     """Return a user's text as plotly shows it letter by letter; what stands in $ is no formula."""
-    return html.escape(plain(text, width)).replace("$", "&#36;")
+    return html.escape(plain(text, width), quote=False).replace("$", "&#36;")
 
 
 def layout(x: str, y: str, **more: Any) -> dict[str, Any]:

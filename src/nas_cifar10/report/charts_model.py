@@ -19,8 +19,8 @@ from nas_cifar10.report.charts import (
 )
 from nas_cifar10.report.evaluation import Calibration, calibration, roc_curves
 from nas_cifar10.report.facts import Facts
-from nas_cifar10.report.ink import rounded
 from nas_cifar10.report.parts import History
+from nas_cifar10.text import rounded
 
 _MOST_CURVES = 30  # of the ROC chart
 _WORST = 3
@@ -76,7 +76,7 @@ def reliability(facts: Facts) -> Chart | str:
         "hoverinfo": "skip",
     }
     texts = [
-        f"{count:,} pictures<br>confidence {confidence:.3f}, right {accuracy:.3f}"
+        f"{captions.counted(count, 'picture')}<br>confidence {confidence:.3f}, right {accuracy:.3f}"
         for count, confidence, accuracy in zip(
             found.counts.tolist(), found.confidence, found.accuracy, strict=True
         )

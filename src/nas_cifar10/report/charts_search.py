@@ -25,10 +25,10 @@ from nas_cifar10.report.charts import (
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.figures_search import FEWEST, readable
 from nas_cifar10.report.figures_space import Axis, heights_of
-from nas_cifar10.report.ink import rounded
 from nas_cifar10.report.parts import Curve, Trial
 from nas_cifar10.report.summary import candidate_of, describe
 from nas_cifar10.space.search_space import Choice, Dimension, from_number, numeric, values_of
+from nas_cifar10.text import rounded
 
 _KINDS = {
     "random": (BLUE, "circle"),
@@ -90,7 +90,8 @@ def told(facts: Facts, trial: Trial) -> str:
     proposed = captions.proposed(facts, trial.kind)
     lines = [f"<b>trial {trial.number}</b>, {proposed}, {trial.state}"]
     if trial.objective is not None:
-        lines.append(f"{facts.objective} {rounded(trial.objective)} after {trial.epochs} epochs")
+        epochs = captions.counted(trial.epochs, "epoch")
+        lines.append(f"{facts.objective} {rounded(trial.objective)} after {epochs}")
     candidate = candidate_of(facts, trial)
     if candidate is not None:
         lines += [label(part) for part in describe(candidate).split(", ")]

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-import matplotlib
 from matplotlib.figure import Figure
 
 from nas_cifar10 import interrupts
@@ -17,6 +16,7 @@ from nas_cifar10.report import (
     figures_space,
 )
 from nas_cifar10.report.facts import Facts
+from nas_cifar10.report.ink import own_style
 from nas_cifar10.runs.files import remove, write_atomic
 
 Draw: TypeAlias = Callable[[Facts], Figure | str]
@@ -41,6 +41,7 @@ OF_SEVERAL_GOALS: dict[str, Draw] = {"pareto_front": figures_front.pareto_front}
 _DOTS_AN_INCH = 150
 
 
+@own_style()
 def draw(facts: Facts, folder: Path) -> tuple[dict[str, bytes], dict[str, str]]:
     """Write every figure that can be drawn as a PNG, and remove the old ones of the others.
 
@@ -51,17 +52,15 @@ def draw(facts: Facts, folder: Path) -> tuple[dict[str, bytes], dict[str, str]]:
         CannotCreateError, StorageError: a file cannot be written or removed.
     """
     drawn, left_out = {}, {}
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # a user's matplotlibrc does not change what a run looks like
-        for name, make in (FIGURES | (OF_SEVERAL_GOALS if facts.costs else {})).items():
-            interrupts.check()
-            path, figure = folder / f"{name}.png", make(facts)
-            if isinstance(figure, str):
-                left_out[name] = figure
-                remove(path)
-            else:
-                drawn[name] = png(figure)
-                write_atomic(path, drawn[name])
+    for name, make in (FIGURES | (OF_SEVERAL_GOALS if facts.costs else {})).items():
+        interrupts.check()
+        path, figure = folder / f"{name}.png", make(facts)
+        if isinstance(figure, str):
+            left_out[name] = figure
+            remove(path)
+        else:
+            drawn[name] = png(figure)
+            write_atomic(path, drawn[name])
     return drawn, left_out
 
 

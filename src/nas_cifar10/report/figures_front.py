@@ -11,10 +11,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from nas_cifar10.report import captions
 from nas_cifar10.report.facts import Facts
-from nas_cifar10.report.ink import BLUE, INK, MUTED, NOTE, ORANGE, key, page, plain, rounded
+from nas_cifar10.report.ink import BLUE, INK, MUTED, NOTE, ORANGE, key, page, plain
 from nas_cifar10.report.parts import Trial
 from nas_cifar10.report.summary import macs_of
-from nas_cifar10.text import three_digits
+from nas_cifar10.text import rounded, three_digits
 
 _WIDE = 8.0  # times: from this ratio of the dearest to the cheapest on, the axis is logarithmic
 _LETTER, _LINE, _DOT = 0.082, 0.17, 0.05  # inches: of a name's letters, its height, half a dot

@@ -25,13 +25,13 @@ from nas_cifar10.report.ink import (
     on_dark,
     page,
     plain,
-    rounded,
     spread,
     thin,
 )
 from nas_cifar10.report.parts import (
     Metrics,
 )
+from nas_cifar10.text import rounded
 
 _SCORES = ("precision", "recall", "f1")
 _ROWS = 40  # classes in one column of the classification report

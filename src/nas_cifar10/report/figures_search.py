@@ -24,7 +24,6 @@ from nas_cifar10.report.ink import (
     key,
     page,
     plain,
-    rounded,
     shorten,
     spread,
     thin,
@@ -33,6 +32,7 @@ from nas_cifar10.report.parts import (
     Curve,
     Trial,
 )
+from nas_cifar10.text import rounded
 
 _KINDS = {
     "random": (BLUE, "o"),

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from nas_cifar10.report import commands
 from nas_cifar10.report.captions import counted
 from nas_cifar10.report.facts import Facts
-from nas_cifar10.report.ink import rounded
 from nas_cifar10.report.parts import Found, Metrics, OnFront, Search, WholeLatency
 from nas_cifar10.report.summary import (
     cost_of,
@@ -16,7 +15,7 @@ from nas_cifar10.report.summary import (
     times,
     views_in_words,
 )
-from nas_cifar10.text import three_digits
+from nas_cifar10.text import percent, rounded, three_digits
 
 
 @dataclass(frozen=True)
@@ -31,14 +30,6 @@ class Number:
     value: str
     fact: str
     note: str = ""
-
-
-def percent(share: float) -> str:
-    """Return `70.3 %`, which claims neither a perfect nor a zero that is not there."""
-    text = f"{100 * share:.1f}"
-    if text == "100.0" and share < 1:
-        return "> 99.9 %"
-    return "< 0.1 %" if text == "0.0" and share > 0 else f"{text} %"
 
 
 def points(share: float) -> str:

@@ -3,10 +3,12 @@
 import math
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeAlias
 
+import matplotlib
 import numpy as np
 import numpy.typing as npt
 from matplotlib import colormaps, font_manager
@@ -29,6 +31,14 @@ TITLE, LABEL, NOTE, TICK, SMALL = 15.0, 11.0, 10.0, 9.5, 8.0  # points
 _POINTS_AN_INCH = 72
 _MARGIN = 0.12  # inches
 _FONT = "DejaVu Sans"  # comes with matplotlib, so a figure looks the same everywhere
+
+
+@contextmanager
+def own_style() -> Iterator[None]:
+    """Draw alike everywhere: a user's matplotlibrc does not change what a run looks like."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        yield
 
 
 def page(title: str, caption: str, width: float = 8.0, height: float = 5.0) -> Figure:
@@ -195,14 +205,6 @@ def _glyphs() -> frozenset[int]:
 
 def _font() -> FT2Font:
     return font_manager.get_font(font_manager.findfont(_FONT))
-
-
-def rounded(value: float) -> str:
-    """Return three decimals that claim neither a perfect nor a zero that is not there."""
-    text = f"{value:.3f}"
-    if text == "1.000" and value < 1:
-        return "> 0.999"
-    return "< 0.001" if text == "0.000" and value > 0 else text
 
 
 def on_dark(share: float) -> str:

@@ -8,9 +8,9 @@ from nas_cifar10.data.album import MOST_A_CELL, MOST_MISTAKES, Bytes, reduced
 from nas_cifar10.report.charts import plain
 from nas_cifar10.report.evaluation import Answer, answers, surest_mistakes
 from nas_cifar10.report.facts import Facts
-from nas_cifar10.report.ink import rounded
 from nas_cifar10.report.parts import Predictions, Shown
 from nas_cifar10.report.sprites import Sheet, sheet
+from nas_cifar10.text import rounded
 
 
 @dataclass(frozen=True)

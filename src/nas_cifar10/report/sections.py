@@ -9,7 +9,7 @@ from nas_cifar10.report.captions import counted
 from nas_cifar10.report.charts import plain
 from nas_cifar10.report.drawing import drawing
 from nas_cifar10.report.facts import Facts
-from nas_cifar10.report.parts import Environment, TrialCounts
+from nas_cifar10.report.parts import Environment, Search
 from nas_cifar10.report.pictures import Album
 
 _PLAIN = "Every convolution is followed by ReLU and a 2×2 max-pooling."
@@ -54,14 +54,16 @@ def _epochs(facts: Facts) -> dict[str, float | str] | None:
     if facts.search is None or not facts.search.epochs.full_budget:
         return None
     trained, full = facts.search.epochs.trained, facts.search.epochs.full_budget
-    rest = _rest(facts.search.trials) if trained < full else "none was left out"
+    rest = _rest(facts.search) if trained < full else "none was left out"
     return {"trained": trained, "full": full, "share": trained / full, "rest": rest}
 
 
-def _rest(counts: TrialCounts) -> str:
+def _rest(search: Search) -> str:
     """Say why some epochs were not trained."""
+    counts = search.trials
     if counts.ended < counts.requested:
-        return "some of the rest is to come"
+        timed_out = search.stopped == "time"
+        return "then its time was up" if timed_out else "some of the rest is to come"
     whose = {
         "trials ended early": counts.pruned,
         "candidates refused for their budget": counts.infeasible,

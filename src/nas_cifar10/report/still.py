@@ -19,6 +19,7 @@ _INK = {
 _STYLES = {"dot": ":"}
 
 
+@ink.own_style()
 def draw(chart: Chart) -> bytes:
     """Return lines and dots of a chart as PNG; it knows scatter traces only."""
     figure = ink.page(chart.title, ink.shorten(chart.caption, len(chart.caption)), 6.4, 5.0)

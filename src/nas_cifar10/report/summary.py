@@ -6,7 +6,6 @@ from nas_cifar10.described import PARTS, Data
 from nas_cifar10.report import commands
 from nas_cifar10.report.captions import counted
 from nas_cifar10.report.facts import Facts
-from nas_cifar10.report.ink import rounded
 from nas_cifar10.report.parts import (
     Found,
     Metrics,
@@ -19,7 +18,7 @@ from nas_cifar10.report.parts import (
 from nas_cifar10.report.parts_top import Top
 from nas_cifar10.space.candidate import ARCHITECTURE_KEYS, BLOCK_KEYS, Candidate
 from nas_cifar10.space.search_space import first, from_number
-from nas_cifar10.text import three_digits
+from nas_cifar10.text import rounded, three_digits
 
 Row: TypeAlias = tuple[str, str]
 

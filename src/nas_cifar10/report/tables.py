@@ -7,13 +7,11 @@ from nas_cifar10.report.captions import counted, proposed
 from nas_cifar10.report.charts import plain
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.figures_search import readable
-from nas_cifar10.report.headline import percent
-from nas_cifar10.report.ink import rounded
 from nas_cifar10.report.parts import Metrics, Trial
 from nas_cifar10.report.parts_top import Reached
 from nas_cifar10.report.pictures import Album
 from nas_cifar10.report.summary import candidate_of, macs_of
-from nas_cifar10.text import three_digits
+from nas_cifar10.text import percent, rounded, three_digits
 
 Cell: TypeAlias = tuple[str, float | str]  # what is shown, and what it is sorted by
 Row: TypeAlias = dict[str, Any]

@@ -116,8 +116,8 @@ def remove(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text, atomically."""
-    write_atomic(path, text.encode())
+    """Write UTF-8 text, atomically; bytes of a path that are none become escapes."""
+    write_atomic(path, text.encode(errors="backslashreplace"))
 
 
 def write_json(path: Path, values: Any) -> None:
