@@ -44,10 +44,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     return trained_run(tmp_path_factory.mktemp("run"))
 
 
-def sources(run: RunFolder) -> tuple[dict[str, Any], dict[str, Any], Config, dict[str, Any]]:
+def sources(
+    run: RunFolder,
+) -> tuple[dict[str, Any], dict[str, Any], Config, dict[str, Any], str]:
     """Return what the card of a run is written from."""
     model, metrics = read_json(run.retrain.description), read_json(run.retrain.metrics)
-    return model, metrics, load_config(run.config), read_json(run.data)
+    return model, metrics, load_config(run.config), read_json(run.data), "test"
 
 
 def tables(text: str) -> list[dict[str, list[str]]]:
@@ -103,7 +105,7 @@ def test_every_number_of_the_evaluation_can_be_computed_again(run: RunFolder) ->
 
 def test_the_other_numbers_are_those_of_the_files(run: RunFolder) -> None:
     text = run.retrain.card.read_text()
-    model, metrics, config, data = sources(run)
+    model, metrics, config, data, _ = sources(run)
     pictures, *_ = tables(text)
     for name in data["class_names"]:
         parts = ("all", "train", "validation", "test")
@@ -186,12 +188,12 @@ def shown(text: str) -> str:
 
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_text_of_unknown_origin_is_shown_and_does_nothing(run: RunFolder, payload: str) -> None:
-    model, metrics, config, data = sources(run)
+    model, metrics, config, data, watched = sources(run)
     text = json.dumps([model, metrics, data]).replace('"3"', json.dumps(payload))
     model, metrics, data = json.loads(text)
     model["provenance"]["study"] = payload
     model["provenance"]["commit"] = payload
-    written = card(model, metrics, config.model_copy(update={"name": payload}), data)
+    written = card(model, metrics, config.model_copy(update={"name": payload}), data, watched)
     plain = card(*sources(run))
     assert written.count("\n") == plain.count("\n")
     body = written.split("---\n", 2)[2] if "\n" not in payload else written

@@ -68,13 +68,14 @@ def escaped(text: object) -> str:
     return html.escape(_SPECIAL.sub(r"\\\1", one_line(text)))
 
 
-def card(model: Values, metrics: Values, config: Config, data: Values) -> str:
+def card(model: Values, metrics: Values, config: Config, data: Values, watched: str | None) -> str:
     """Return the card.
 
     Args:
         model: What model.json holds.
         metrics: What metrics.json holds.
         data: What data.json holds.
+        watched: The part that was measured after each epoch, if any was.
     """
     part = next((name for name in ("test", "validation") if name in metrics), None)
     sections = [
@@ -85,7 +86,7 @@ def card(model: Values, metrics: Values, config: Config, data: Values) -> str:
         _LOAD,
         _training_data(config, data),
         _training_procedure(model, metrics, config),
-        _evaluation(model, metrics, part, data, config.retrain),
+        _evaluation(model, metrics, part, data, config.retrain, watched),
         _provenance(model),
     ]
     return "\n".join(sections)
@@ -200,10 +201,16 @@ def _beginning(origin: Values) -> str:
 
 
 def _evaluation(
-    model: Values, metrics: Values, part: str | None, data: Values, settings: RetrainConfig
+    model: Values,
+    metrics: Values,
+    part: str | None,
+    data: Values,
+    settings: RetrainConfig,
+    watched: str | None,
 ) -> str:
     if part is None:
-        return "## Evaluation\n\nNot measured: the test set was left unread.\n"
+        read = "was read for a curve only" if watched == "test" else "was left unread"
+        return f"## Evaluation\n\nNot measured: the test set {read}.\n"
     scores, auc = metrics[part], metrics[part]["auc_ovr_macro"]
     low, high = scores["accuracy_ci95"]
     said = {
@@ -216,7 +223,7 @@ def _evaluation(
         "### Testing Data and Metrics\n",
         f"On {data['totals'][part]:,} {part} pictures, {said}, in fp32. Accuracy is the "
         "share answered right; macro F1 is the mean of the classes' F1.\n",
-        *_reservations(model["provenance"], part, settings),
+        *_reservations(model["provenance"], part, settings, watched),
         "### Results\n",
         *_table(
             ("", part),
@@ -242,9 +249,11 @@ def _evaluation(
     return "\n".join(rows) + "\n"
 
 
-def _reservations(origin: Values, part: str, settings: RetrainConfig) -> Iterator[str]:
+def _reservations(
+    origin: Values, part: str, settings: RetrainConfig, watched: str | None
+) -> Iterator[str]:
     """Yield what else to know of the numbers, a paragraph each."""
-    if part == "test" and settings.monitor == "test":
+    if part == "test" and watched == "test":
         yield "The pictures were looked at after each epoch too, for a curve that chose nothing.\n"
     if "start" in origin:
         yield (

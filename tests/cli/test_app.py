@@ -19,6 +19,7 @@ from nas_cifar10 import model
 from nas_cifar10.cli import train
 from nas_cifar10.cli.app import app
 from nas_cifar10.interrupts import Interrupted
+from nas_cifar10.retrain import train as retrain
 from nas_cifar10.search import executors, setup
 from nas_cifar10.segment import Failed
 
@@ -417,7 +418,10 @@ def test_quiet_is_quiet_and_the_log_is_whole(folder: Path) -> None:
     assert all(end in log for end in ends if end.startswith("trial "))
 
 
-def test_the_device_asked_for_is_the_one_that_is_kept(folder: Path) -> None:
+def test_the_device_asked_for_is_the_one_that_is_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # what `auto` would take
     assert nas("search", "--config", "tiny.yaml", "--device", "cpu", "--json").exit_code == 0
     run = folder / "outputs/tiny-run"
     assert json.loads((run / "environment.json").read_text())["device"] == "cpu"
@@ -426,6 +430,22 @@ def test_the_device_asked_for_is_the_one_that_is_kept(folder: Path) -> None:
     assert "--device: must be auto, cpu, cuda or mps, got 'tpu'" in said
     assert not (folder / "other").exists()
     assert sorted(run.rglob("*")) == kept
+
+
+def test_a_run_goes_on_to_its_retrain_on_the_device_it_is_asked_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert nas("search", "--config", "tiny.yaml", "--json").exit_code == 0
+    asked = []
+
+    def noted(made_on: str, requested: str | None = None) -> torch.device:
+        asked.append(requested)
+        return torch.device("cpu")
+
+    monkeypatch.setattr(retrain, "stored_device", noted)
+    assert nas("run", "--resume", "--device", "cpu").exit_code == 0
+    assert nas("retrain", "--resume").exit_code == 0
+    assert asked == ["cpu", None]
 
 
 def test_data_describes_the_pictures(folder: Path) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from made_trained import nas, refused, trained_run
-from nas_cifar10.errors import BadDataError
+from nas_cifar10.errors import BadDataError, StorageError
+from nas_cifar10.retrain import train
 from nas_cifar10.runs.asked import Asked, command, read_asked, write_asked
-from nas_cifar10.runs.files import read_csv, read_json
+from nas_cifar10.runs.files import read_csv, read_json, remove
 from nas_cifar10.runs.folder import RunFolder
 
 
@@ -56,6 +57,10 @@ def test_a_bare_resume_goes_on_with_the_trial_and_the_settings(tmp_path: Path) -
     assert len(read_csv(run.retrain.seed(1).history)) == 2
     assert not run.retrain.predictions.exists()
     assert read_asked(run.asked).overrides[2:] == ("retrain.test=false", "retrain.monitor=none")
+    assert "test_accuracy" in read_csv(run.retrain.history)[0], "it was read for it"
+    assert "Not measured: the test set was read for a curve only." in run.retrain.card.read_text()
+    said = nas("report", "--run", run.root).stdout
+    assert "not measured: the test set was read for a curve only" in said
 
 
 def test_a_bare_resume_of_what_is_done_asks_for_the_same(tmp_path: Path) -> None:
@@ -96,3 +101,54 @@ def test_a_measurement_that_is_given_up_stays_nowhere(tmp_path: Path) -> None:
     words = ("--resume", "--top-k", 2, *unread, "--json")
     assert nas("retrain", "--run", run.root, *words).exit_code == 0
     assert not list(run.retrain.root.rglob("predictions.npz"))
+
+
+def test_a_run_that_goes_on_retrains_as_it_was_asked_for(tmp_path: Path) -> None:
+    """Its search may go on; what was retrained by hand, and a test set left unread, stay so."""
+    run = trained_run(tmp_path, "search.schedule.name=none")
+    other = 1 - read_json(run.retrain.metrics)["trial"]
+    unread = ("--set", "retrain.test=false", "--set", "retrain.monitor=none")
+    words = ("--trial", other, "--set", "retrain.epochs=2", "--set", "retrain.seeds=2", *unread)
+    assert nas("retrain", "--run", run.root, *words).exit_code == 0
+    model, summary = run.retrain.model.read_bytes(), run.retrain.summary.read_bytes()
+    resumed = nas("run", "--run", run.root, "--resume", "--set", "search.trials=3")
+    assert resumed.exit_code == 0, resumed.output
+    assert len(read_csv(run.trials)) == 3
+    assert read_json(run.retrain.metrics)["trial"] == other
+    assert (run.retrain.model.read_bytes(), run.retrain.summary.read_bytes()) == (model, summary)
+    assert not run.retrain.predictions.exists()
+    more = nas("run", "--run", run.root, "--resume", "--set", "retrain.epochs=3")
+    assert more.exit_code == 0, more.output
+    assert read_json(run.retrain.metrics)["epochs"] == 3
+
+
+@pytest.mark.parametrize("kept", ["checkpoint", "summary"])
+def test_a_start_that_was_cut_off_while_it_removed_the_old_one_starts_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: str
+) -> None:
+    run = trained_run(tmp_path, "search.schedule.name=none")
+    other = 1 - read_json(run.retrain.metrics)["trial"]
+
+    def killed(path: Path) -> None:
+        if path == getattr(run.retrain, kept):
+            raise StorageError(f"{path}: Input/output error")
+        remove(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(train, "remove", killed)
+        refused(74, "retrain", "--run", run.root, "--trial", other)
+    assert run.retrain.checkpoint.exists() == (kept == "checkpoint")
+    resumed = nas("retrain", "--run", run.root, "--resume")
+    assert resumed.exit_code == 0, resumed.output
+    assert read_json(run.retrain.metrics)["trial"] == other
+    assert read_asked(run.asked).complete
+
+
+def test_a_curve_that_begins_late_is_not_told_of_epochs_it_does_not_have(tmp_path: Path) -> None:
+    run = trained_run(tmp_path, "retrain.monitor=none")
+    assert (
+        nas("retrain", "--run", run.root, "--resume", "--set", "retrain.monitor=test").exit_code
+        == 0
+    )
+    assert "test_loss" not in read_csv(run.retrain.history)[0]
+    assert "looked at after each epoch" not in run.retrain.card.read_text()

@@ -45,6 +45,7 @@ class _Lines(logging.Formatter):
 def _logged(handler: logging.Handler, level: int, form: str) -> Iterator[None]:
     """Send this tool's log there, from `level` on, while the block runs."""
     log = logging.getLogger("nas_cifar10")
+    before = log.level
     log.setLevel(logging.DEBUG)
     handler.setLevel(level)
     handler.setFormatter(_Lines(form))
@@ -53,6 +54,7 @@ def _logged(handler: logging.Handler, level: int, form: str) -> Iterator[None]:
         yield
     finally:
         log.removeHandler(handler)
+        log.setLevel(before)
         handler.close()
 
 

@@ -10,12 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from nas_cifar10.cli.output import announce, print_table, stdout_console
-from nas_cifar10.errors import BadDataError
+from nas_cifar10.errors import BadDataError, NasError
 from nas_cifar10.export import FORMATS, check_needed, export_model, pictures_of_run
 from nas_cifar10.model import Model, read_model
 from nas_cifar10.predict import Answer, check_top, picture_files
 from nas_cifar10.predict import predict as answers_of
+from nas_cifar10.runs.files import remove
 from nas_cifar10.runs.folder import RunFolder
+from nas_cifar10.runs.reading import read_bytes
 from nas_cifar10.text import harmless, one_line
 
 DEFAULT_TOP = 3
@@ -97,11 +99,14 @@ def export(run: RunFolder, form: str, out: Path | None, *, as_json: bool) -> Non
         NasError: there is no model, there are no pictures, or the file answers differently.
     """
     check_needed(form)
-    model = read_model(run.retrain)
+    model, weights = read_model(run.retrain), read_bytes(run.retrain.model)
     announce("reading the run's pictures, which the file is checked on")
     name, part = pictures_of_run(run, model)
     path = out or {"onnx": run.retrain.onnx, "pt2": run.retrain.pt2}[form]
     worst = export_model(model, form, path, part)
+    if read_bytes(run.retrain.model) != weights:
+        remove(path)
+        raise NasError(f"{run.retrain.model}: was replaced meanwhile; not kept, export once more")
     if as_json:
         checked = {"part": name, "pictures": len(part), "largest_difference": worst}
         size = path.stat().st_size

@@ -69,6 +69,7 @@ class RetrainRequest:
     asked: Asked
     resume: bool
     loudness: int
+    device: str | None = None
 
 
 def search(request: SearchRequest) -> None:
@@ -82,8 +83,12 @@ def search(request: SearchRequest) -> None:
 
 def run(request: SearchRequest) -> None:
     """Search, retrain and report. The caller holds the run."""
-    place, data = request.place, _search(request)
-    _retrain(RetrainRequest("run", place, Asked(), request.resume, request.loudness), data)
+    place, data, asked = request.place, _search(request), Asked()
+    if request.resume:  # as it was asked for, by whichever command, and by this one
+        own = tuple(override for override in request.overrides if override.startswith("retrain."))
+        asked = read_asked(place.run.asked).then(Asked(overrides=own))
+    again = RetrainRequest("run", place, asked, request.resume, request.loudness, request.device)
+    _retrain(again, data)
     _sum_up(place, as_json=request.as_json)
 
 
@@ -168,14 +173,17 @@ def _retrain(request: RetrainRequest, data: DataSet | None) -> None:
     trial, *others = _chosen(study, request.asked)
     of_run = request.command == "run"
     arguments = [request.command, "--run", str(place.run.root), "--resume"]
-    again = command(arguments, request.asked)
+    # `run` has no flag for the rest, which it goes on with by itself.
+    said = Asked(overrides=request.asked.overrides) if of_run else request.asked
+    again = command(arguments, said)
     with on_screen(request.loudness), _resumable(again, of_run) as begin:
         if data is None:
             announce_reading(config, request.loudness)
             data = read_again(config.data, config.seed, study.facts.data["fingerprint"])
         if not place.run.environment.exists():  # the search ran in another folder
             describe_run(study, place, data, stored_device(study.facts.resolved["device"]))
-        jobs = beside(prepare(study, trial, config, data, place.run), others)
+        job = prepare(study, trial, config, data, place.run, request.device)
+        jobs = beside(job, others)
         with in_file(place.run), Screen(quiet=request.loudness < 0) as screen:
             progress = RetrainProgress(screen, config.retrain, len(jobs))
             begin()

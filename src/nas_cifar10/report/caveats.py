@@ -74,7 +74,8 @@ def _of_the_measurement(facts: Facts) -> list[str]:
     if metrics is None:
         return ["The network was not retrained: there is no test accuracy yet."]
     if metrics.scores is None:
-        return ["The test set was left unread: nothing says how well it does on new pictures."]
+        read = facts.unmeasured_test
+        return [f"The test set {read}: nothing says how well it does on new pictures."]
     apart = []
     if facts.model is not None and "start" in facts.model.provenance:
         apart.append(

@@ -94,6 +94,12 @@ class Facts:
         return self.metrics.trial
 
     @property
+    def unmeasured_test(self) -> str:
+        """What became of a test set on which nothing was measured at the end."""
+        watched = self.history is not None and self.history.monitor == "test"
+        return "was read for a curve only" if watched else "was left unread"
+
+    @property
     def objective(self) -> str:
         """What the search maximises, in words."""
         f1 = self.config is not None and self.config.search.score == "macro_f1"

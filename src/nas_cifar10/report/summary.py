@@ -186,7 +186,7 @@ def _measured(facts: Facts, metrics: Metrics) -> list[Row]:
     if best is None or best.trial != metrics.trial:
         rows += [("retrained", _other(facts, metrics)), ("its size", _size(metrics))]
     if metrics.part is None or metrics.scores is None:
-        return [*rows, ("test accuracy", "not measured: the test set was left unread")]
+        return [*rows, ("test accuracy", f"not measured: the test set {facts.unmeasured_test}")]
     rows += _scores(metrics.part, metrics.scores)
     rows += _views(metrics.part, metrics.test_views) if metrics.test_views else []
     if facts.seeds is not None and facts.seeds.accuracy is not None:

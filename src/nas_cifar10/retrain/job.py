@@ -1,9 +1,11 @@
 """One network to retrain: which trial and seed, on what, into which folder; trains nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nas_cifar10.config.schema import Config
 from nas_cifar10.data.split import DataSet
+from nas_cifar10.epochs import Epoch
 from nas_cifar10.retrain.source import Source
 from nas_cifar10.runs.folder import RetrainFolder, RunFolder
 from nas_cifar10.study.rows import Trial
@@ -46,6 +48,12 @@ class Job:
     def is_first(self) -> bool:
         """Say whether its model is the run's."""
         return not self.number and not self.rank
+
+    def watched(self, epochs: Sequence[Epoch]) -> str | None:
+        """Name the part that was measured beside training, whatever is asked for by now."""
+        if all(epoch.held_out is None for epoch in epochs):
+            return None
+        return "validation" if self.config.retrain.monitor == "validation" else "test"
 
     @property
     def measured(self) -> str | None:

@@ -56,7 +56,8 @@ def finish(job: Job, train: Part, state: dict[str, Tensor], epochs: tuple[Epoch,
     measured = {} if part is None else _measure(job, part, train, network, expected)
     table = measured | _fitted(job, epochs, network, train)
     write_json(job.folder.metrics, table)
-    write_text(job.folder.card, card(description, table, job.config, job.study.facts.data))
+    told = description, table, job.config, job.study.facts.data
+    write_text(job.folder.card, card(*told, job.watched(epochs)))
 
 
 def _is_there(job: Job, model: bytes) -> bool:
@@ -107,11 +108,11 @@ def _measure(
 ) -> dict[str, Any]:
     """Keep the predictions and the pictures that a page shows; return what they are worth."""
     labels, names = _labels(part), job.data.class_names
+    if job.is_first:
+        _show(job, part, found, labels)  # first: pictures are shown only beside predictions
     content = io.BytesIO()
     np.savez_compressed(content, probabilities=found, labels=labels, class_names=np.array(names))
     write_atomic(job.folder.predictions, content.getvalue())
-    if job.is_first:
-        _show(job, part, found, labels)
     majority = int(np.bincount(_labels(train)).argmax())
     return {
         str(job.measured): metrics.summary(found, labels, majority),

@@ -19,7 +19,7 @@ from nas_cifar10.errors import BadDataError, StateError, TrainingFailedError, Un
 from nas_cifar10.retrain.job import Job
 from nas_cifar10.retrain.measure import finish
 from nas_cifar10.retrain.source import check, source_of
-from nas_cifar10.runs.asked import Asked, write_asked
+from nas_cifar10.runs.asked import Asked, read_asked, write_asked
 from nas_cifar10.runs.files import read_json, remove, write_atomic, write_csv, write_json
 from nas_cifar10.runs.folder import RetrainFolder, RunFolder
 from nas_cifar10.runs.reading import read_bytes
@@ -43,8 +43,18 @@ from nas_cifar10.training.precision import stored_device
 log = logging.getLogger(__name__)
 
 
-def prepare(study: Study, trial: Trial, config: Config, data: DataSet, run: RunFolder) -> Job:
-    """Put the study's pictures on its device, and take its number of threads.
+def prepare(
+    study: Study,
+    trial: Trial,
+    config: Config,
+    data: DataSet,
+    run: RunFolder,
+    requested_device: str | None = None,
+) -> Job:
+    """Put the study's pictures on a device, and take the study's number of threads.
+
+    Args:
+        requested_device: None: the one the study was made on.
 
     Raises:
         ConfigError: the weights of `retrain.start_from` do not fit the trial.
@@ -53,7 +63,7 @@ def prepare(study: Study, trial: Trial, config: Config, data: DataSet, run: RunF
     resolved = study.facts.resolved
     keep_freed_memory()
     torch.set_num_threads(resolved["retrain_threads"])
-    device = stored_device(resolved["device"])
+    device = stored_device(resolved["device"], requested_device)
     on_device = replace(data, images=data.images.to(device), labels=data.labels.to(device))
     return _checked(Job(study, trial, config, on_device, run, source=source))
 
@@ -93,13 +103,15 @@ def retrain_all(
         The trial, which of its seeds, from 0, and each epoch that is trained now; None: it begins.
     """
     failed, path = [], jobs[0].run.asked
+    resume = resume and not read_asked(path).anew  # or else the rest of the old one is in the way
     for job in jobs:
         yield job.trial, 0, None
         begun = resume_points(job, or_anew=or_anew) if resume else []
         if job.is_first:
-            write_asked(path, asked, complete=False)
-            if begun and begun[0] is None:
-                _empty_beside(jobs)
+            if not begun or begun[0] is None:
+                write_asked(path, asked, anew=True)
+                _give_up(job, jobs if begun else ())
+            write_asked(path, asked)
         try:
             for number, epoch in run_retrain(job, begun):
                 yield job.trial, number, epoch
@@ -264,11 +276,11 @@ def _empty(folder: RetrainFolder) -> None:
             remove(path)
 
 
-def _empty_beside(jobs: Sequence[Job]) -> None:
-    """Remove what stands beside a model that goes, but for what these jobs go on with."""
-    going_on = {each.folder.root for job in jobs for each in _seeds(job)}
-    for folder in jobs[0].folder.nested():
-        if folder.root not in going_on:
+def _give_up(job: Job, going_on: Sequence[Job]) -> None:
+    """Remove the run's model and what stands beside it, but for what these jobs go on with."""
+    kept = {each.folder.root for other in going_on for each in _seeds(other)} - {job.folder.root}
+    for folder in (*job.folder.nested(), job.folder):
+        if folder.root not in kept:
             _empty(folder)
 
 
@@ -307,13 +319,13 @@ def _epochs_before(job: Job, checkpoint: bytes) -> tuple[Epoch, ...]:
 
 
 def _write_history(job: Job, epochs: tuple[Epoch, ...]) -> None:
-    monitor = job.config.retrain.monitor
-    parts = ["train"] if monitor == "none" else ["train", monitor]
+    watched = job.watched(epochs)
+    parts = ["train", watched] if watched else ["train"]
     columns = [f"{part}_{score}" for part in parts for score in ("loss", "accuracy", "auc")]
     rows = [
         {"epoch": epoch.number, "epoch_seconds": round(epoch.seconds, 3)}
         | _columns("train", epoch.train)
-        | _columns(monitor, epoch.held_out)
+        | _columns(str(watched), epoch.held_out)
         for epoch in epochs
     ]
     write_csv(job.folder.history, ["epoch", *columns, "epoch_seconds"], rows)

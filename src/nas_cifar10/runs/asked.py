@@ -21,12 +21,14 @@ class Asked:
         trial: Which trial, and `top_k`: so many of the best; without both it is the best.
         overrides: `KEY=VALUE`, each.
         complete: Whether all of it is done.
+        anew: Whether what was there before is not all removed yet.
     """
 
     trial: int | None = None
     top_k: Annotated[int, Field(ge=1)] | None = None
     overrides: tuple[str, ...] = ()
     complete: bool = False
+    anew: bool = False
 
     @property
     def words(self) -> list[str]:
@@ -47,9 +49,9 @@ def _key(override: str) -> str:
     return override.partition("=")[0]
 
 
-def write_asked(path: Path, asked: Asked, *, complete: bool) -> None:
-    """Keep what is asked for, and whether it is done."""
-    write_json(path, asdict(replace(asked, complete=complete)))
+def write_asked(path: Path, asked: Asked, *, complete: bool = False, anew: bool = False) -> None:
+    """Keep what is asked for, and how far it is."""
+    write_json(path, asdict(replace(asked, complete=complete, anew=anew)))
 
 
 def read_asked(path: Path) -> Asked:
