@@ -22,6 +22,7 @@ from nas_cifar10.interrupts import Interrupted
 from nas_cifar10.retrain import train as retrain
 from nas_cifar10.search import executors, setup
 from nas_cifar10.segment import Failed
+from nas_cifar10.training import precision
 
 TINY = tiny_yaml()
 
@@ -421,9 +422,16 @@ def test_quiet_is_quiet_and_the_log_is_whole(folder: Path) -> None:
 def test_the_device_asked_for_is_the_one_that_is_kept(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # what `auto` would take
+    asked, resolve = list[str](), precision.resolve_device
+
+    def noted(requested: str) -> torch.device:
+        asked.append(requested)
+        return resolve(requested)
+
+    monkeypatch.setattr(precision, "resolve_device", noted)
     assert nas("search", "--config", "tiny.yaml", "--device", "cpu", "--json").exit_code == 0
     run = folder / "outputs/tiny-run"
+    assert asked == ["cpu"]
     assert json.loads((run / "environment.json").read_text())["device"] == "cpu"
     kept = sorted(run.rglob("*"))
     said = refused(2, "search", "--config", "tiny.yaml", "--run", "other", "--device", "tpu")

@@ -27,7 +27,7 @@ def time_best(study: Study, trials: Sequence[Trial]) -> None:
     if timed is None or best is None or (known is not None and known.trial == best.number):
         return
     device = stored_device(resolved["device"])
-    if (device.type, hardware(device)) != (timed["device"], timed.get("hardware")):
+    if (device.type, hardware(device)) != (timed.get("device"), timed.get("hardware")):
         log.warning("%s is not what the table of latencies was timed on", hardware(device))
         return
     facts, architecture = study.facts, best.candidate.architecture
