@@ -327,17 +327,20 @@ def test_both_forms_equal_the_model_on_all_10000_test_pictures(tmp_path: Path) -
         assert "on 10,000 test pictures: same classes" in result.stdout
 
 
-def test_a_model_that_is_replaced_meanwhile_is_not_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_model_that_is_given_up_meanwhile_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replaced: bool
 ) -> None:
     run = trained_run(tmp_path)
 
     def slow(*arguments: Any) -> float:
         worst = export_model(*arguments)
-        run.retrain.model.write_bytes(b"another")
+        run.retrain.model.unlink()
+        if replaced:
+            run.retrain.model.write_bytes(b"another")
         return worst
 
     monkeypatch.setattr("nas_cifar10.cli.model.export_model", slow)
     message = refused(1, "export", "--run", run.root, "--format", "pt2")
-    assert "model.pt: was replaced meanwhile; not kept, export once more" in message
+    assert "model.pt: was given up meanwhile; not kept, export once more" in message
     assert not run.retrain.pt2.exists()

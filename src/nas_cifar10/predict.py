@@ -38,7 +38,7 @@ def picture_files(paths: Sequence[Path]) -> tuple[list[Path], int]:
     """Find the pictures that were named: a file as it is, of a folder all that are below it.
 
     Folders are read as the source `image_folder` reads a class: hidden files and folders, and files
-    without a picture's suffix, are passed over.
+    without a picture's suffix, are passed over, and a link to nothing is one that cannot be read.
 
     Returns:
         The files, and how many in the folders were passed over.

@@ -194,7 +194,7 @@ NOTICES: list[tuple[list[str], list[str]]] = [
     (
         ["search.trials=5"],
         [
-            "search.cohort=5, with startup_trials=4, leaves none of 5 trials, asked in one go, "
+            "search.cohort=5, with startup_trials=4, leaves none of 5 trials, asked 5 at a time, "
             "to TPE's model: the search is random"
         ],
     ),
@@ -203,8 +203,8 @@ NOTICES: list[tuple[list[str], list[str]]] = [
     (
         ["search.cohort=10"],
         [
-            "search.cohort=10, with startup_trials=4, leaves none of 10 trials, asked in one go, "
-            "to TPE's model: the search is random"
+            "search.cohort=10, with startup_trials=4, leaves none of 10 trials, asked 10 at a "
+            "time, to TPE's model: the search is random"
         ],
     ),
     (

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from made_trained import nas, refused, trained_run
+from nas_cifar10.config.load import load_config
 from nas_cifar10.errors import BadDataError, StorageError
 from nas_cifar10.retrain import train
 from nas_cifar10.runs.asked import Asked, command, read_asked, write_asked
@@ -117,9 +118,30 @@ def test_a_run_that_goes_on_retrains_as_it_was_asked_for(tmp_path: Path) -> None
     assert read_json(run.retrain.metrics)["trial"] == other
     assert (run.retrain.model.read_bytes(), run.retrain.summary.read_bytes()) == (model, summary)
     assert not run.retrain.predictions.exists()
-    more = nas("run", "--run", run.root, "--resume", "--set", "retrain.epochs=3")
+    for said, epochs in ((["--set", "retrain.epochs=3"], 3), ([], 3)):
+        more = nas("run", "--run", run.root, "--resume", *said)
+        assert more.exit_code == 0, more.output
+        assert read_json(run.retrain.metrics)["epochs"] == epochs
+    config = run.root.parent / "config.yaml"
+    config.write_text(config.read_text().replace("retrain: {epochs: ", "retrain: {epochs: 1"))
+    assert load_config(config).retrain.epochs > 9
+    sets = ("--set", "search.trials=3", "--set", "search.schedule.name=none")
+    with_file = ("--config", config, *sets)
+    more = nas("run", "--run", run.root, "--resume", *with_file)
     assert more.exit_code == 0, more.output
-    assert read_json(run.retrain.metrics)["epochs"] == 3
+    assert read_json(run.retrain.metrics)["epochs"] == load_config(config).retrain.epochs
+    assert read_json(run.retrain.metrics)["trial"] == other
+    assert not run.retrain.predictions.exists(), "that was not said anew"
+
+
+def test_what_a_run_will_retrain_from_is_missed_before_its_search(tmp_path: Path) -> None:
+    run, source = trained_run(tmp_path / "a"), trained_run(tmp_path / "b")
+    begin = ("--set", f"retrain.start_from={source.root}")
+    assert nas("retrain", "--run", run.root, *begin).exit_code == 0
+    source.retrain.model.unlink()
+    more = ("--resume", "--set", "search.trials=4")
+    assert "model.pt: no such file" in refused(66, "run", "--run", run.root, *more)
+    assert len(read_csv(run.trials)) == 2
 
 
 @pytest.mark.parametrize("kept", ["checkpoint", "summary"])

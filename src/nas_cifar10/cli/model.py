@@ -99,14 +99,15 @@ def export(run: RunFolder, form: str, out: Path | None, *, as_json: bool) -> Non
         NasError: there is no model, there are no pictures, or the file answers differently.
     """
     check_needed(form)
-    model, weights = read_model(run.retrain), read_bytes(run.retrain.model)
+    weights = read_bytes(run.retrain.model) if run.retrain.model.exists() else b""
+    model = read_model(run.retrain)
     announce("reading the run's pictures, which the file is checked on")
     name, part = pictures_of_run(run, model)
     path = out or {"onnx": run.retrain.onnx, "pt2": run.retrain.pt2}[form]
     worst = export_model(model, form, path, part)
-    if read_bytes(run.retrain.model) != weights:
+    if not run.retrain.model.exists() or read_bytes(run.retrain.model) != weights:
         remove(path)
-        raise NasError(f"{run.retrain.model}: was replaced meanwhile; not kept, export once more")
+        raise NasError(f"{run.retrain.model}: was given up meanwhile; not kept, export once more")
     if as_json:
         checked = {"part": name, "pictures": len(part), "largest_difference": worst}
         size = path.stat().st_size

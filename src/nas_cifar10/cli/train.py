@@ -26,7 +26,7 @@ from nas_cifar10.errors import (
 from nas_cifar10.interrupts import Interrupted
 from nas_cifar10.retrain.source import check_space, source_of
 from nas_cifar10.retrain.train import beside, prepare, retrain_all
-from nas_cifar10.runs.asked import Asked, command, read_asked
+from nas_cifar10.runs.asked import Asked, command, key_of, read_asked, write_asked
 from nas_cifar10.runs.database_lock import StudyLock
 from nas_cifar10.runs.files import read_json
 from nas_cifar10.runs.folder import RunFolder
@@ -83,10 +83,7 @@ def search(request: SearchRequest) -> None:
 
 def run(request: SearchRequest) -> None:
     """Search, retrain and report. The caller holds the run."""
-    place, data, asked = request.place, _search(request), Asked()
-    if request.resume:  # as it was asked for, by whichever command, and by this one
-        own = tuple(override for override in request.overrides if override.startswith("retrain."))
-        asked = read_asked(place.run.asked).then(Asked(overrides=own))
+    place, (data, asked) = request.place, _search(request)
     again = RetrainRequest("run", place, asked, request.resume, request.loudness, request.device)
     _retrain(again, data)
     _sum_up(place, as_json=request.as_json)
@@ -121,8 +118,9 @@ def retrain(request: RetrainRequest, *, as_json: bool) -> None:
         _sum_up(request.place, as_json=False)
 
 
-def _search(request: SearchRequest) -> DataSet:
-    place, config = request.place, request.config
+def _search(request: SearchRequest) -> tuple[DataSet, Asked]:
+    """Search; return the pictures, and with what flags of an earlier retrain a run goes on."""
+    place, config, asked = request.place, request.config, Asked()
     again = ["nas", request.command, "--run", str(place.run.root), "--resume"]
     if request.own_database:
         again += ["--study-db", str(place.database)]
@@ -134,10 +132,14 @@ def _search(request: SearchRequest) -> DataSet:
         elif config is None:
             raise MissingInputError(f"{place.run.root}: nothing to resume; name a --config")
         if request.command == "run":
-            _check_source(config, place.run)
+            if study is not None:
+                asked = _still_asked(request, study.config, config)
+            _check_source(config_from_plain(config.plain(), asked.overrides), place.run)
         announce_reading(config, request.loudness)
         if study is not None:
             ready = go_on(study, config, place, request.device, begin)
+            if asked != Asked():
+                write_asked(place.run.asked, asked, complete=asked.complete, anew=asked.anew)
         else:
             device = request.device or "auto"
             ready = start(config, place, device, begin, overwrite=request.overwrite)
@@ -150,7 +152,18 @@ def _search(request: SearchRequest) -> DataSet:
                 for trial in events:
                     progress.show(trial)
         _best_trials(ready.study)
-    return ready.data
+    return ready.data, asked
+
+
+def _still_asked(request: SearchRequest, before: Config, now: Config) -> Asked:
+    """Return what a retrain was asked for, but for settings that are said anew or changed now."""
+    asked = read_asked(request.place.run.asked)
+    old, new = (config.retrain.model_dump() for config in (before, now))
+    said = {f"retrain.{key}" for key in new if new[key] != old[key]}
+    said |= {key_of(override) for override in request.overrides}
+    kept = tuple(each for each in asked.overrides if key_of(each) not in said)
+    same = len(kept) == len(asked.overrides)
+    return replace(asked, overrides=kept, complete=asked.complete and same)
 
 
 def _check_source(config: Config, run: RunFolder) -> None:
@@ -173,9 +186,7 @@ def _retrain(request: RetrainRequest, data: DataSet | None) -> None:
     trial, *others = _chosen(study, request.asked)
     of_run = request.command == "run"
     arguments = [request.command, "--run", str(place.run.root), "--resume"]
-    # `run` has no flag for the rest, which it goes on with by itself.
-    said = Asked(overrides=request.asked.overrides) if of_run else request.asked
-    again = command(arguments, said)
+    again = command(arguments, Asked() if of_run else request.asked)  # a run reads what was asked
     with on_screen(request.loudness), _resumable(again, of_run) as begin:
         if data is None:
             announce_reading(config, request.loudness)

@@ -221,7 +221,8 @@ def _none_guided(search: SearchConfig) -> list[str]:
     limited = any(limit is not None for limit in search.constraints.model_dump().values())
     if ended < startup and not limited:
         with_startup = f"search.cohort={cohort}, with startup_trials={startup},"
-        return [f"{with_startup} leaves none of {trials} trials, asked in one go, {none}"]
+        asked = f"{trials} trials, asked {cohort} at a time,"
+        return [f"{with_startup} leaves none of {asked} {none}"]
     return []
 
 

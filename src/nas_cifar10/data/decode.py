@@ -82,19 +82,22 @@ def _stderr_closed() -> Iterator[None]:
         os.close(nowhere)
 
 
-def into(pixels: Bytes, path: Path) -> str | None:
+def into(pixels: Bytes, path: Path, *, whole: bool = False) -> str | None:
     """Decode a file into (C, H, W), H = W, in RGB or, where C is 1, in grey.
+
+    Args:
+        whole: No file may be left out for what is not wrong with itself.
 
     Returns:
         What is wrong with the file, if anything is.
 
     Raises:
-        StorageError: not with the file, but with what it lies on.
+        StorageError: what it lies on fails, and `whole` was asked for.
     """
     try:
         pixels[:] = _decoded(path, pixels.shape[0], pixels.shape[1])
     except Exception as error:  # a broken or hostile file can make a decoder raise anything
-        if isinstance(error, OSError) and error.errno in _PASSING:
+        if whole and isinstance(error, OSError) and error.errno in _PASSING:
             raise StorageError(
                 f"{one_line(path)}: cannot be read now: {error.strerror}; try again, or remove it"
             ) from None

@@ -3,7 +3,7 @@
 `train/<class>/*` is read, and `test/<class>/*` where there is a `test/`. A class's pictures are
 those in its folder and in the folders below, in the order of their paths; links are followed, and
 a folder that is reached twice is read once. Hidden files and folders, and files without a picture's
-suffix, are passed over and counted.
+suffix, are passed over and counted; a link to nothing is a picture that cannot be read.
 """
 
 import os
@@ -58,7 +58,7 @@ def load(config: DataConfig) -> Pictures:
     parts = _found(folder_at(config.root))
     names = list(parts[0].classes)
     paths = [path for part in parts for files in part.classes.values() for path in files]
-    images, reasons = decode_all(paths, config.channels, config.size)
+    images, reasons = decode_all(paths, config.channels, config.size, whole=True)
     bad = [f"{one_line(path)}: {why}" for path, why in zip(paths, reasons, strict=True) if why]
     if bad and config.on_bad_image == "error":
         raise BadDataError("\n".join([*bad, _way_out(len(bad), len(paths))]))
@@ -221,10 +221,12 @@ def _identity(folder: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def decode_all(paths: Sequence[Path], channels: int, size: int) -> tuple[Bytes, list[str | None]]:
+def decode_all(
+    paths: Sequence[Path], channels: int, size: int, *, whole: bool = False
+) -> tuple[Bytes, list[str | None]]:
     """Decode into one (N, channels, size, size) array; return it and what is wrong with each file.
 
-    The rows of unreadable files hold anything.
+    The rows of unreadable files hold anything. For `whole` see `decode.into`.
     """
     images, num_threads = room(len(paths), channels, size), _num_threads(paths)
     chunk = min(CHUNK, 1 + len(paths) // num_threads)  # so that a few files, too, go to all threads
@@ -232,7 +234,7 @@ def decode_all(paths: Sequence[Path], channels: int, size: int) -> tuple[Bytes, 
     def decode_rows(start: int) -> list[str | None]:
         interrupts.check()
         rows = range(start, min(start + chunk, len(paths)))
-        return [decode.into(images[row], paths[row]) for row in rows]
+        return [decode.into(images[row], paths[row], whole=whole) for row in rows]
 
     Image.init()  # loads Pillow's formats once, before threads would do so at the same time
     with decode.quiet(), ThreadPoolExecutor(num_threads) as pool:

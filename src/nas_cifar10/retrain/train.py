@@ -109,7 +109,7 @@ def retrain_all(
         begun = resume_points(job, or_anew=or_anew) if resume else []
         if job.is_first:
             if not begun or begun[0] is None:
-                write_asked(path, asked, anew=True)
+                write_asked(path, asked, anew=not begun)
                 _give_up(job, jobs if begun else ())
             write_asked(path, asked)
         try:

@@ -39,13 +39,14 @@ class Asked:
 
     def then(self, more: "Asked") -> "Asked":
         """Return what is asked for by going on with this and saying more, which counts first."""
-        again = {_key(override) for override in more.overrides}
-        kept = tuple(override for override in self.overrides if _key(override) not in again)
+        again = {key_of(override) for override in more.overrides}
+        kept = tuple(override for override in self.overrides if key_of(override) not in again)
         which = self if more.trial is None and more.top_k is None else more
         return Asked(which.trial, which.top_k, (*kept, *more.overrides))
 
 
-def _key(override: str) -> str:
+def key_of(override: str) -> str:
+    """Return the key of `KEY=VALUE`."""
     return override.partition("=")[0]
 
 
