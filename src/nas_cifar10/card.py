@@ -12,7 +12,7 @@ from typing import Any
 from nas_cifar10.config import yaml_text
 from nas_cifar10.config.retrain import RetrainConfig
 from nas_cifar10.config.schema import Config, TrainingConfig
-from nas_cifar10.described import PARTS
+from nas_cifar10.described import PARTS, unmeasured_test
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.text import one_line, percent, rounded
 
@@ -209,8 +209,7 @@ def _evaluation(
     watched: str | None,
 ) -> str:
     if part is None:
-        read = "was read for a curve only" if watched == "test" else "was left unread"
-        return f"## Evaluation\n\nNot measured: the test set {read}.\n"
+        return f"## Evaluation\n\nNot measured: the test set {unmeasured_test(watched)}.\n"
     scores, auc = metrics[part], metrics[part]["auc_ovr_macro"]
     low, high = scores["accuracy_ci95"]
     said = {

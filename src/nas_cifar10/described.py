@@ -17,6 +17,15 @@ DUPLICATES = {  # what they are called
 }
 
 
+def unmeasured_test(watched: str | None) -> str:
+    """Say what became of a test set on which nothing was measured at the end.
+
+    Args:
+        watched: The part that was measured after each epoch, if any was.
+    """
+    return "was read for a curve only" if watched == "test" else "was left unread"
+
+
 @checked(frozen=True)
 class Data:
     """The pictures: how many of each class in each part, and what was noticed.

@@ -26,6 +26,15 @@ def test_what_is_said_again_counts_and_the_rest_stays(more: Asked, expected: Ask
     assert Asked(3, None, ("a=1", "b=2"), complete=True).then(more) == expected
 
 
+def test_what_is_said_elsewhere_is_not_said_here() -> None:
+    asked = Asked(3, None, ("retrain.epochs=2", "retrain.test=false"), complete=True, anew=True)
+    assert asked.without({"retrain.seeds", "search.trials", "retrain.epoch"}) == asked
+    rest = Asked(3, None, ("retrain.test=false",), anew=True)
+    assert asked.without({"retrain.epochs"}) == rest
+    assert asked.without({"retrain"}) == Asked(3, None, (), anew=True)
+    assert Asked(overrides=("retrain={epochs: 2}",)).without({"retrain.epochs"}) == Asked()
+
+
 def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
     path, asked = tmp_path / "asked.json", Asked(None, 2, ("a=b c",))
     assert read_asked(path) == Asked()

@@ -157,13 +157,10 @@ def _search(request: SearchRequest) -> tuple[DataSet, Asked]:
 
 def _still_asked(request: SearchRequest, before: Config, now: Config) -> Asked:
     """Return what a retrain was asked for, but for settings that are said anew or changed now."""
-    asked = read_asked(request.place.run.asked)
     old, new = (config.retrain.model_dump() for config in (before, now))
-    said = {f"retrain.{key}" for key in new if new[key] != old[key]}
-    said |= {key_of(override) for override in request.overrides}
-    kept = tuple(each for each in asked.overrides if key_of(each) not in said)
-    same = len(kept) == len(asked.overrides)
-    return replace(asked, overrides=kept, complete=asked.complete and same)
+    changed = {f"retrain.{key}" for key in new if new[key] != old[key]}
+    said = {key_of(override) for override in request.overrides}
+    return read_asked(request.place.run.asked).without(changed | said)
 
 
 def _check_source(config: Config, run: RunFolder) -> None:

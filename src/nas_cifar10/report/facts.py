@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas_cifar10.config.schema import Config
-from nas_cifar10.described import Data
+from nas_cifar10.described import Data, unmeasured_test
 from nas_cifar10.report.parts import (
     Curve,
     Environment,
@@ -96,8 +96,7 @@ class Facts:
     @property
     def unmeasured_test(self) -> str:
         """What became of a test set on which nothing was measured at the end."""
-        watched = self.history is not None and self.history.monitor == "test"
-        return "was read for a curve only" if watched else "was left unread"
+        return unmeasured_test(self.history.monitor if self.history else None)
 
     @property
     def objective(self) -> str:

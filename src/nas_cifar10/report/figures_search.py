@@ -58,7 +58,7 @@ def optimization_history(facts: Facts) -> Figure | str:
     num = max(facts.num_requested, facts.trials[-1].number + 1)
     axes.set_xlim(-0.5 - 0.01 * num, num - 0.5 + 0.01 * num)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
-    entries = _points(axes, facts, facts.trials, float(np.clip(6000 / num, 3, 64)))
+    entries = _points(axes, facts, float(np.clip(6000 / num, 3, 64)))
     _room(axes, any(_is_marked(trial) for trial in facts.trials))
     entries += _marks(axes, facts.trials)
     _staircase(axes, facts, num)
@@ -70,10 +70,9 @@ def _is_marked(trial: Trial) -> bool:
     return trial.state in _WITHOUT_VALUE
 
 
-def _points(
-    axes: Axes, facts: Facts, trials: tuple[Trial, ...], size: float
-) -> list[tuple[str, dict[str, Any]]]:
+def _points(axes: Axes, facts: Facts, size: float) -> list[tuple[str, dict[str, Any]]]:
     """Draw the measured trials; return what the marks mean."""
+    trials = facts.trials or ()
     entries: list[tuple[str, dict[str, Any]]] = []
     states = set()
     for kind, (color, marker) in _KINDS.items():

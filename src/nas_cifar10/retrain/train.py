@@ -108,10 +108,10 @@ def retrain_all(
         yield job.trial, 0, None
         begun = resume_points(job, or_anew=or_anew) if resume else []
         if job.is_first:
+            write_asked(path, asked, anew=not begun)
             if not begun or begun[0] is None:
-                write_asked(path, asked, anew=not begun)
                 _give_up(job, jobs if begun else ())
-            write_asked(path, asked)
+                write_asked(path, asked)
         try:
             for number, epoch in run_retrain(job, begun):
                 yield job.trial, number, epoch

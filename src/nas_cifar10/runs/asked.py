@@ -1,6 +1,7 @@
 """What a retrain was asked for beside its config, kept so that --resume goes on with just that."""
 
 import shlex
+from collections.abc import Set
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -39,10 +40,20 @@ class Asked:
 
     def then(self, more: "Asked") -> "Asked":
         """Return what is asked for by going on with this and saying more, which counts first."""
-        again = {key_of(override) for override in more.overrides}
-        kept = tuple(override for override in self.overrides if key_of(override) not in again)
+        kept = self.without({key_of(override) for override in more.overrides}).overrides
         which = self if more.trial is None and more.top_k is None else more
         return Asked(which.trial, which.top_k, (*kept, *more.overrides))
+
+    def without(self, keys: Set[str]) -> "Asked":
+        """Return it without settings that are said elsewhere; what is left is not done yet."""
+        kept = tuple(o for o in self.overrides if not any(_overlap(key_of(o), k) for k in keys))
+        same = len(kept) == len(self.overrides)
+        return replace(self, overrides=kept, complete=self.complete and same)
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Say whether two keys are the same, or one is within the other."""
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
 
 
 def key_of(override: str) -> str:
