@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -236,9 +237,15 @@ def test_a_disk_that_fails_leaves_no_picture_out(
 ) -> None:
     """Without it the study would be of other pictures, and never be retrained on all of them."""
 
-    def fails(*_: object) -> None:
-        raise OSError(errno.EIO, "Input/output error")
-
-    monkeypatch.setattr(decode, "_load", fails)
-    with pytest.raises(StorageError, match=r"cat/\d\.png: cannot be read now: Input/output error"):
-        read(root, on_bad_image=on_bad_image)
+    save(root / "train" / "cat" / "0.jpg", exif=EXIF)
+    failed = OSError(errno.EIO, "Input/output error")
+    where: tuple[tuple[object, str, Exception, str], ...] = (
+        (decode, "_load", failed, "Input/output error"),
+        (Image.Exif, "load", failed, "Input/output error"),
+        (decode, "_load", MemoryError(), "does not fit into memory"),
+    )
+    for owner, name, error, said in where:
+        with monkeypatch.context() as patched:
+            patched.setattr(owner, name, Mock(side_effect=error))
+            with pytest.raises(StorageError, match=rf"cat/\d\.\w+: cannot be read now: {said}"):
+                read(root, on_bad_image=on_bad_image)

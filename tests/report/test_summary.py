@@ -204,11 +204,12 @@ def test_a_stopped_search_says_why_and_how_to_go_on(run: RunFolder) -> None:
 
 
 def test_the_baseline_stands_beside_the_best(run: RunFolder) -> None:
-    best = read_json(run.search)["best"]
-    change(run, "search.json", baseline=best | {"trial": 0, "validation_accuracy": 0.65})
-    assert rows(run)["baseline"] == (
-        "0.650: 32-16-16, kernels 3-3-5, learning rate 0.0017 (trial 0)"
-    )
+    found, told = read_json(run.search)["best"], "32-16-16, kernels 3-3-5, learning rate 0.0017"
+    baseline = found | {"validation_accuracy": 0.65}
+    change(run, "search.json", baseline=baseline)
+    assert rows(run)["baseline"] == f"0.650: {told} (trial {found['trial']})"
+    change(run, "search.json", baseline=baseline | {"trial": 0})
+    assert rows(run)["baseline"] == f"0.650: {told} (trial 0); pruned after 1 epoch"
 
 
 def test_with_macro_f1_as_objective_it_is_shown_too(make_run: Make) -> None:

@@ -1,6 +1,7 @@
 """A retrain that is gone on with is the one that was asked for, whatever is said again."""
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -26,13 +27,18 @@ def test_what_is_said_again_counts_and_the_rest_stays(more: Asked, expected: Ask
     assert Asked(3, None, ("a=1", "b=2"), complete=True).then(more) == expected
 
 
-def test_what_is_said_elsewhere_is_not_said_here() -> None:
-    asked = Asked(3, None, ("retrain.epochs=2", "retrain.test=false"), complete=True, anew=True)
-    assert asked.without({"retrain.seeds", "search.trials", "retrain.epoch"}) == asked
-    rest = Asked(3, None, ("retrain.test=false",), anew=True)
-    assert asked.without({"retrain.epochs"}) == rest
-    assert asked.without({"retrain"}) == Asked(3, None, (), anew=True)
-    assert Asked(overrides=("retrain={epochs: 2}",)).without({"retrain.epochs"}) == Asked()
+def test_a_section_stays_below_what_is_said_of_a_part_of_it() -> None:
+    section, part = "retrain={epochs: 2, test: false}", "retrain.epochs =3"
+    assert Asked(overrides=(section,)).then(Asked(overrides=(part,))).overrides == (section, part)
+    assert Asked(overrides=(part, "a=1")).then(Asked(overrides=(section,))).overrides == (
+        "a=1",
+        section,
+    )
+
+
+def test_what_belongs_to_the_search_is_not_kept() -> None:
+    asked = Asked(3, None, ("search.trials=9", "retrain.epochs=2", "retrain={}", "retrains=1"))
+    assert asked.lasting == Asked(3, None, ("retrain.epochs=2", "retrain={}"))
 
 
 def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -141,6 +147,28 @@ def test_a_run_that_goes_on_retrains_as_it_was_asked_for(tmp_path: Path) -> None
     assert read_json(run.retrain.metrics)["epochs"] == load_config(config).retrain.epochs
     assert read_json(run.retrain.metrics)["trial"] == other
     assert not run.retrain.predictions.exists(), "that was not said anew"
+
+
+@pytest.mark.parametrize("command", ["run", "search"])
+def test_what_a_resume_says_outlives_its_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Whatever was asked for before, a test set that is to stay unread from now on stays so."""
+    run = trained_run(tmp_path)
+    before = ("--set", "retrain.epochs=2", "--set", "search.trials=2")
+    assert nas("retrain", "--run", run.root, *before).exit_code == 0
+    read = ("--set", "retrain={epochs: 2, test: true, monitor: test}")
+    assert nas("retrain", "--run", run.root, *read).exit_code == 0
+    unread = ("--set", "retrain.test=false", "--set", "retrain.monitor=none")
+    with monkeypatch.context() as patched:
+        patched.setattr("nas_cifar10.cli.train.run_search", Mock(side_effect=StorageError("full")))
+        more = (*unread, "--set", "search.trials=3")
+        refused(74, command, "--run", run.root, "--resume", *more)
+    resumed = nas("run", "--run", run.root, "--resume")
+    assert resumed.exit_code == 0, resumed.output
+    assert not run.retrain.predictions.exists()
+    assert read_json(run.retrain.metrics)["epochs"] == 2
+    assert len(read_csv(run.trials)) == 3
 
 
 def test_what_a_run_will_retrain_from_is_missed_before_its_search(tmp_path: Path) -> None:

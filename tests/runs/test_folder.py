@@ -1,6 +1,7 @@
 """A run's folder: names, and writes that happen whole or not at all."""
 
 import errno
+import fcntl
 import os
 from pathlib import Path
 
@@ -159,10 +160,12 @@ def test_clearing_removes_what_the_run_wrote_and_nothing_else(tmp_path: Path) ->
     ours = [
         path
         for path in (*vars(run).values(), *vars(run.retrain).values())
-        if isinstance(path, Path) and path.name.count(".") and path not in (run.study, run.lock)
+        if isinstance(path, Path)
+        and path.name.count(".")
+        and path not in (run.study, run.lock, run.config)
     ]
     ours += [run.checkpoint(3), run.figures / "samples.png", tmp_path / ".best.json.x1.new"]
-    kept = [run.study, run.lock, tmp_path / "notes.txt", tmp_path / "trials.csv.bak"]
+    kept = [run.study, run.lock, run.config, tmp_path / "notes.txt", tmp_path / "trials.csv.bak"]
     kept += [run.retrain.root / "mine.pt", run.figures / "mine.svg"]
     for path in (*ours, *kept):
         write_atomic(path, b"x")
@@ -257,6 +260,23 @@ def test_nothing_waits_at_a_pipe_and_no_link_is_followed(tmp_path: Path) -> None
     run.root.mkdir()
     other.write_text("somebody's")
     os.mkfifo(run.root / ".search.json.a.new")
-    (run.root / ".search.json.b.new").symlink_to(other)
+    link = run.root / ".search.json.b.new"
+    link.symlink_to(other)
     run.sweep()
+    assert list(run.root.iterdir()) == [link], "a link is nothing that a run leaves"
     assert other.read_text() == "somebody's"
+
+
+def test_a_file_that_is_swept_away_before_its_lock_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, lock = RunFolder(tmp_path), fcntl.flock
+
+    def late(handle: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        run.sweep()
+        lock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    write_atomic(run.search, b"whole")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"whole"]

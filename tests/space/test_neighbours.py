@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 
 from made_space import SEEDS, draw, space_of, spaces
-from nas_cifar10.space.neighbours import CHANGES, STEP, neighbour
+from nas_cifar10.space.neighbours import CHANGES, STEP, neighbour, values_for
 from nas_cifar10.space.search_space import RealRange, SearchSpace, Value, count, values_of
 
 
@@ -19,7 +19,7 @@ def differing(one: Mapping[str, Value], other: Mapping[str, Value]) -> set[str]:
 @given(spaces(finite=False) | spaces(finite=False, plain=False), SEEDS)
 def test_a_neighbour_is_in_the_space_and_differs(space: SearchSpace, seed: int) -> None:
     candidate = space.sample(draw(seed))
-    values = space.values(candidate)
+    values = values_for(space, candidate, Random(seed))
     found = neighbour(space, values, Random(seed))
     assert found.keys() == space.dimensions.keys()
     for name, dimension in space.dimensions.items():
@@ -98,3 +98,16 @@ def test_a_step_over_the_end_of_a_range_comes_back() -> None:
 def test_a_space_of_one_network_has_no_other() -> None:
     space = space_of(depth=2, channels=8, kernel_size=3)
     assert neighbour(space, {}, Random(0)) == {}
+
+
+def test_what_a_network_does_not_depend_on_is_drawn_from_all_there_is() -> None:
+    """Or else a search of all networks credits depth to blocks that only deep ones have."""
+    written = {"low": 8, "high": 128, "log": True}
+    space = space_of(depth=[1, 2], channels=written, kernel_size=[3, 5])
+    shallow = space.candidate({"depth": 1} | dict.fromkeys(space.dimensions, 8) | {"depth": 1})
+    drawn = [values_for(space, shallow, Random(seed)) for seed in range(400)]
+    assert {values["block2.kernel_size"] for values in drawn} == {3, 5}
+    channels = [float(values["block2.channels"]) for values in drawn]
+    assert min(channels) < 10
+    assert max(channels) > 115
+    assert 0.4 < mean(value < 32 for value in channels) < 0.6, "half of it, by logarithms"

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import (
@@ -88,6 +90,15 @@ def test_the_summary_is_scikit_learns() -> None:
         assert found[f"macro_{ours}"] == pytest.approx(report["macro avg"][theirs], abs=1e-12)
     rows = np.log(metrics.renormalised(probabilities)[np.arange(300), labels])
     assert found["loss"] == pytest.approx(-rows.mean(), abs=1e-12)
+
+
+def test_a_sure_mistake_costs_what_it_costs() -> None:
+    """As in the history, which knows the logits; below float32 there is no telling how sure."""
+    logits = torch.tensor([[0.0, 60.0], [3.0, 0.0], [0.0, 500.0]])
+    labels, shares = np.array([0, 0, 0]), logits.softmax(1).numpy()
+    told = F.cross_entropy(logits[:2].double(), torch.zeros(2, dtype=torch.int64))
+    assert metrics.loss(shares[:2], labels[:2]) == pytest.approx(float(told), rel=1e-6)
+    assert metrics.loss(shares[2:], labels[2:]) == pytest.approx(149 * np.log(2))
 
 
 def test_the_table_of_classes_is_scikit_learns() -> None:

@@ -117,15 +117,19 @@ def test_cores_are_those_this_process_may_run_on_and_its_container_has(
     assert precision.num_cores() == min(64, most)
 
 
-def test_the_cpu_is_always_there() -> None:
+def test_the_cpu_is_always_there_and_no_gpu_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked whether it is there, CUDA refuses to be used by whatever is forked from then on."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: pytest.fail("it was asked"))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     assert precision.resolve_device("cpu") == CPU
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "", "torch's Adam would take hold of it"
 
 
 @pytest.mark.parametrize(
     ("cuda", "mps", "expected"),
-    [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")],
+    [(True, True, "cuda"), (False, True, "cpu"), (False, False, "cpu")],
 )
-def test_auto_takes_the_fastest_device_there_is(
+def test_auto_takes_the_fastest_device_that_has_been_tried(
     monkeypatch: pytest.MonkeyPatch, cuda: bool, mps: bool, expected: str
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)

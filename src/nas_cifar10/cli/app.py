@@ -83,7 +83,7 @@ def _explained(command: Callable[P, None]) -> Callable[P, None]:
         except (MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
-            print(f"out of memory: {one_line(error):.200}", file=sys.stderr)
+            print(f"out of memory: {one_line(error):.200}".removesuffix(": "), file=sys.stderr)
             raise typer.Exit(1) from None
         except Interrupted as stop:
             print("stopped", file=sys.stderr)

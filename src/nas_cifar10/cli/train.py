@@ -131,15 +131,20 @@ def _search(request: SearchRequest) -> tuple[DataSet, Asked]:
             config = config or config_from_plain(study.facts.config, request.overrides)
         elif config is None:
             raise MissingInputError(f"{place.run.root}: nothing to resume; name a --config")
+        if study is not None:
+            asked = _still_asked(request, study.config, config)
         if request.command == "run":
-            if study is not None:
-                asked = _still_asked(request, study.config, config)
-            _check_source(config_from_plain(config.plain(), asked.overrides), place.run)
+            told = f"{place.run.asked} and stored config" if asked.overrides else "stored config"
+            _check_source(config_from_plain(config.plain(), asked.overrides, place=told), place.run)
         announce_reading(config, request.loudness)
         if study is not None:
-            ready = go_on(study, config, place, request.device, begin)
-            if asked != Asked():
-                write_asked(place.run.asked, asked, complete=asked.complete, anew=asked.anew)
+
+            def begin_asking() -> None:
+                begin()
+                if asked != read_asked(place.run.asked):
+                    write_asked(place.run.asked, asked, complete=asked.complete, anew=asked.anew)
+
+            ready = go_on(study, config, place, request.device, begin_asking)
         else:
             device = request.device or "auto"
             ready = start(config, place, device, begin, overwrite=request.overwrite)
@@ -156,11 +161,17 @@ def _search(request: SearchRequest) -> tuple[DataSet, Asked]:
 
 
 def _still_asked(request: SearchRequest, before: Config, now: Config) -> Asked:
-    """Return what a retrain was asked for, but for settings that are said anew or changed now."""
+    """Return what a retrain was asked for, and on top of it what is said anew or changed now."""
+    asked, said = read_asked(request.place.run.asked), {key_of(o) for o in request.overrides}
     old, new = (config.retrain.model_dump() for config in (before, now))
-    changed = {f"retrain.{key}" for key in new if new[key] != old[key]}
-    said = {key_of(override) for override in request.overrides}
-    return read_asked(request.place.run.asked).without(changed | said)
+    more = tuple(
+        f"retrain.{key}={json.dumps(value)}"
+        for key, value in new.items()
+        if value != old[key] or said & {"retrain", f"retrain.{key}"}
+    )
+    if not asked.overrides or not more:  # nothing is in the way of the config
+        return asked
+    return replace(asked.then(Asked(overrides=more)), anew=asked.anew)
 
 
 def _check_source(config: Config, run: RunFolder) -> None:
@@ -196,7 +207,7 @@ def _retrain(request: RetrainRequest, data: DataSet | None) -> None:
             progress = RetrainProgress(screen, config.retrain, len(jobs))
             begin()
             for each, seed, epoch in retrain_all(
-                jobs, request.asked, resume=request.resume, or_anew=of_run
+                jobs, request.asked.lasting, resume=request.resume, or_anew=of_run
             ):
                 progress.show(each, seed, epoch)
 

@@ -80,7 +80,7 @@ def _kept(path: Path) -> dict[str, Bytes]:
     try:
         with np.load(read_packed(path), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files if name in _NAMES}
-    except (UnreadableError, StorageError):  # it may be good
+    except (MemoryError, UnreadableError, StorageError):  # it may be good
         raise
     except Exception:  # absent or damaged: what is written now replaces it
         return {}

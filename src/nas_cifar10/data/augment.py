@@ -81,7 +81,7 @@ def coins(num: int, generator: torch.Generator) -> Tensor:
 
 def flip(images: Tensor, mirrored: Tensor) -> Tensor:
     """Mirror those pictures left to right whose entry of `mirrored`, (N,), is not 0."""
-    which = mirrored.bool().to(images.device)[:, None, None, None]
+    which = _beside(images, mirrored.bool())[:, None, None, None]
     return torch.where(which, images.flip(3), images)
 
 
@@ -101,7 +101,7 @@ def translate(images: Tensor, offsets: Tensor) -> Tensor:
         (N, C, H, W), channels last: the uncovered border is reflected.
     """
     num, _, height, width = images.shape
-    down, right = offsets.to(images.device).T
+    down, right = _beside(images, offsets).T
     rows = _reflected(torch.arange(height, device=images.device) - down[:, None], height)
     columns = _reflected(torch.arange(width, device=images.device) - right[:, None], width)
     pictures = torch.arange(num, device=images.device)[:, None, None]
@@ -129,7 +129,7 @@ def colour_jitter(images: Tensor, factors: Tensor) -> Tensor:
         images: (N, C, H, W) from -1 to 1, C 1 or 3; a picture without colours has no saturation.
         factors: (N, 3), at least 0.
     """
-    brightness, contrast, saturation = factors.to(images.device).T[:, :, None, None, None]
+    brightness, contrast, saturation = _beside(images, factors).T[:, :, None, None, None]
     bright = ((images + 1) / 2 * brightness).clamp(0, 1)
     mean = _grey(bright).mean((1, 2, 3), keepdim=True)
     strong = (contrast * bright + (1 - contrast) * mean).clamp(0, 1)
@@ -161,7 +161,7 @@ def cutout(images: Tensor, centres: Tensor, size: int) -> Tensor:
         size: Pixels a side; an even one reaches a pixel further up and left than down and right.
     """
     height, width = images.shape[2:]
-    top, left = (centres.to(images.device) - size // 2).T
+    top, left = (_beside(images, centres) - size // 2).T
     rows = torch.arange(height, device=images.device) - top[:, None]
     columns = torch.arange(width, device=images.device) - left[:, None]
     in_rows, in_columns = ((place >= 0) & (place < size) for place in (rows, columns))
@@ -189,7 +189,12 @@ def mixup(
         partners: (N,): with which one.
         shares: (N,): how much of a picture stays its own.
     """
-    partners, own = partners.to(images.device), shares.to(images.device)
+    partners, own = _beside(images, partners), _beside(images, shares)
     pictures = own[:, None, None, None]
     mixed = torch.lerp(images[partners], images, pictures)
     return mixed, torch.lerp(targets[partners], targets, own[:, None])
+
+
+def _beside(images: Tensor, drawn: Tensor) -> Tensor:
+    """Return what was drawn where the pictures are; a GPU is not waited for."""
+    return drawn.to(images.device, non_blocking=images.is_cuda)

@@ -92,17 +92,22 @@ def into(pixels: Bytes, path: Path, *, whole: bool = False) -> str | None:
         What is wrong with the file, if anything is.
 
     Raises:
-        StorageError: what it lies on fails, and `whole` was asked for.
+        StorageError: what it lies on fails, or memory is short, and `whole` was asked for.
     """
     try:
         pixels[:] = _decoded(path, pixels.shape[0], pixels.shape[1])
     except Exception as error:  # a broken or hostile file can make a decoder raise anything
-        if whole and isinstance(error, OSError) and error.errno in _PASSING:
+        if whole and _is_passing(error):
             raise StorageError(
-                f"{one_line(path)}: cannot be read now: {error.strerror}; try again, or remove it"
+                f"{one_line(path)}: cannot be read now: {_reason(error)}; try again, or remove it"
             ) from None
         return _reason(error)
     return None
+
+
+def _is_passing(error: Exception) -> bool:
+    """Say whether it tells of this machine; no file takes too much memory: see `MAX_PIXELS`."""
+    return isinstance(error, MemoryError) or getattr(error, "errno", None) in _PASSING
 
 
 def _reason(error: Exception) -> str:
@@ -167,6 +172,8 @@ def _orientation(image: Image.Image) -> int:
             Image.Exif().load(raw)  # raises, where getexif() after open() hides that it failed
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception as error:  # as above
+        if _is_passing(error):
+            raise
         raise ValueError(f"has broken EXIF data: {_reason(error)}") from None
 
 

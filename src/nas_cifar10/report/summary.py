@@ -112,8 +112,17 @@ def _best(facts: Facts, search: Search) -> list[Row]:
         rows.append((f"validation {facts.objective}", f"{facts.best.objective or 0:.3f}"))
     if baseline is not None and baseline.validation_accuracy is not None:
         which = f"{describe(baseline.candidate)} (trial {baseline.trial})"
-        rows.append(("baseline", f"{baseline.validation_accuracy:.3f}: {which}{_chance(facts)}"))
+        told = _shorter(facts, baseline.trial) or _chance(facts)
+        rows.append(("baseline", f"{baseline.validation_accuracy:.3f}: {which}{told}"))
     return rows
+
+
+def _shorter(facts: Facts, number: int) -> str:
+    """Say of a trial that did not train as long as the best that it did not."""
+    trial = next((t for t in facts.trials or () if t.number == number), None)
+    if trial is None or trial.state in {"complete", "repeated"}:
+        return ""
+    return f"; {trial.state} after {counted(trial.epochs, 'epoch')}"
 
 
 def _chance(facts: Facts) -> str:

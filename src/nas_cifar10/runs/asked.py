@@ -1,7 +1,6 @@
 """What a retrain was asked for beside its config, kept so that --resume goes on with just that."""
 
 import shlex
-from collections.abc import Set
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -40,25 +39,26 @@ class Asked:
 
     def then(self, more: "Asked") -> "Asked":
         """Return what is asked for by going on with this and saying more, which counts first."""
-        kept = self.without({key_of(override) for override in more.overrides}).overrides
+        keys = [key_of(override) for override in more.overrides]
+        kept = [o for o in self.overrides if not any(_holds(key, key_of(o)) for key in keys)]
         which = self if more.trial is None and more.top_k is None else more
         return Asked(which.trial, which.top_k, (*kept, *more.overrides))
 
-    def without(self, keys: Set[str]) -> "Asked":
-        """Return it without settings that are said elsewhere; what is left is not done yet."""
-        kept = tuple(o for o in self.overrides if not any(_overlap(key_of(o), k) for k in keys))
-        same = len(kept) == len(self.overrides)
-        return replace(self, overrides=kept, complete=self.complete and same)
+    @property
+    def lasting(self) -> "Asked":
+        """What of it a later resume goes on with: what a study's search is belongs to the study."""
+        own = tuple(override for override in self.overrides if _holds("retrain", key_of(override)))
+        return replace(self, overrides=own)
 
 
-def _overlap(one: str, other: str) -> bool:
-    """Say whether two keys are the same, or one is within the other."""
-    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
+def _holds(key: str, other: str) -> bool:
+    """Say whether to set a key is to set the other, too."""
+    return f"{other}.".startswith(f"{key}.")
 
 
 def key_of(override: str) -> str:
     """Return the key of `KEY=VALUE`."""
-    return override.partition("=")[0]
+    return override.partition("=")[0].strip()
 
 
 def write_asked(path: Path, asked: Asked, *, complete: bool = False, anew: bool = False) -> None:

@@ -37,13 +37,11 @@ def write_atomic(path: Path, content: bytes, check: Callable[[Path], None] | Non
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(UNFINISHED, f".{path.name}.", path.parent)
+        handle, name = _unfinished(path)
     except OSError as error:
         raise cannot_write(path, error) from error
     try:
         with os.fdopen(handle, "wb") as file:
-            with suppress(OSError):  # of a file system without locks
-                fcntl.flock(handle, fcntl.LOCK_EX)  # or else it passes as what a kill left
             os.fchmod(handle, 0o644)
             crash_point("write.begun")
             file.write(content)
@@ -59,6 +57,17 @@ def write_atomic(path: Path, content: bytes, check: Callable[[Path], None] | Non
         raise cannot_write(path, error) from error
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def _unfinished(path: Path) -> tuple[int, str]:
+    """Make a file under a lock, or else it passes as what a kill left."""
+    while True:
+        handle, name = tempfile.mkstemp(UNFINISHED, f".{path.name}.", path.parent)
+        with suppress(OSError):  # of a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle, name
+        os.close(handle)  # another process swept it away before it was locked
 
 
 def remove_unfinished(path: Path) -> None:

@@ -72,10 +72,10 @@ class RunFolder:
                 )
 
     def clear(self) -> None:
-        """Remove all that this run wrote but its study; files of other origin stay."""
+        """Remove all that this run wrote but its study and config; files of other origin stay."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
         self.sweep()
-        kept = {self.study, self.lock, self.environment}
+        kept = {self.study, self.lock, self.environment, self.config}
         for path in (*self.figures.glob("*.png"), *self._files()):
             if path not in kept:
                 path.unlink(missing_ok=True)

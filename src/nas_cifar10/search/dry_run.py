@@ -5,7 +5,8 @@ Writes nothing, and no number of it goes into a study.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 
@@ -59,28 +60,42 @@ def dry_run(config: Config, requested_device: str) -> list[tuple[str, str]]:
             f"threads each: {resolved['threads']}",
         ),
     ]
-    seconds = []
+    searched, retrained, split = list[float](), list[float](), data.split
+    both = config.retrain.monitor != "validation"  # then the validation part is learnt from, too
+    learnt = len(split.train) + both * len(split.validation)
     for name, candidate in zip(("smallest", "largest"), extremes(space, data), strict=True):
         found, reason = price(candidate, data), refused(config, candidate, data, resolved)
         told = f"{candidate.architecture}: {found.parameters:,} parameters, {found.macs:,} MACs"
         if reason is None:
-            taken = _seconds_an_epoch(config, candidate, data, device, resolved["precision"])
-            seconds.append(taken)
-            rows.append((name, f"{told}, about {three_digits(taken)} s an epoch"))
+            batch = min(batch_size(config, candidate), len(split.train))
+            threads = resolved["threads"], resolved["retrain_threads"]
+            taken = {
+                number: _seconds_a_step(config, candidate, data, resolved, number, batch)
+                for number in set(threads)
+            }
+            searched.append(taken[threads[0]] * math.ceil(len(split.train) / batch))
+            retrained.append(taken[threads[1]] * math.ceil(learnt / batch))
+            rows.append((name, f"{told}, about {three_digits(searched[-1])} s an epoch"))
         else:
             rows.append((name, f"{told}, refused: {reason}"))
     epochs = config.search.trials * config.training.epochs
     at_once = min(resolved["workers"], config.search.cohort)
-    span = _span(epochs / at_once, seconds)
+    span = _span(epochs / at_once, searched)
     rows.append(("search", f"{span} if nothing is pruned ({epochs:,} epochs)"))
-    rows.append(("retrain", _span(config.retrain.epochs * config.retrain.seeds, seconds)))
+    rows.append(("retrain", _span(config.retrain.epochs * config.retrain.seeds, retrained)))
     return rows
 
 
-def _seconds_an_epoch(
-    config: Config, candidate: Candidate, data: DataSet, device: torch.device, precision: str
+def _seconds_a_step(
+    config: Config,
+    candidate: Candidate,
+    data: DataSet,
+    resolved: Mapping[str, Any],
+    threads: int,
+    batch: int,
 ) -> float:
-    batch = min(batch_size(config, candidate), len(data.split.train))
+    device, precision = torch.device(resolved["device"]), resolved["precision"]
+    torch.set_num_threads(threads)
     try:
         step = training_step(config, candidate, data, device, batch)
         step(precision)  # the first step prepares kernels
@@ -91,8 +106,7 @@ def _seconds_an_epoch(
             f"{candidate.architecture}: does not fit into memory in batches of {batch}; "
             f"its trials would fail"
         ) from None
-    taken = min(_timed(step, precision, device) for _ in range(_STEPS))  # the least disturbed
-    return taken * math.ceil(len(data.split.train) / batch)
+    return min(_timed(step, precision, device) for _ in range(_STEPS))  # the least disturbed
 
 
 def _timed(step: Callable[[str], None], precision: str, device: torch.device) -> float:

@@ -138,6 +138,7 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
         for tensor in pictures.tensors().values():
             tensor.share_memory_()  # type: ignore[no-untyped-call] # torch's own
         give_back_memory()  # what was read and probed here is not needed here any more
+        torch.accelerator.empty_cache()
         self._given: Given = pictures, threads, device
         self._train = train
         self._context: Any = torch.multiprocessing.get_context(method)

@@ -131,7 +131,6 @@ def _check_private(address: str) -> None:
     )
 
 
-@ray.remote(max_retries=0)
 def _train(
     segment: Segment,
     arrays: Arrays,
@@ -197,6 +196,10 @@ class RayTasks(AbstractContextManager["RayTasks"]):
         self._pictures = ray.put(arrays)
         give_back_memory()
         self._needs = {"CPU": options.cpus or float(threads), "GPU": options.gpus}
+        # With a GPU said here, not later, Ray gives each task a process of its own: one that has
+        # computed on a GPU cannot change to another.
+        needs: dict[str, Any] = {"num_cpus": self._needs["CPU"], "num_gpus": options.gpus}
+        self._train: Any = ray.remote(max_retries=0, **needs)(_train)
         self._settings = (threads, device, _versions())
         self._workers, self._max_losses = workers, max_losses
         self._running: dict[Any, _Running] = {}
@@ -218,8 +221,7 @@ class RayTasks(AbstractContextManager["RayTasks"]):
 
     def submit(self, segment: Segment, checkpoint: bytes | None) -> None:
         """Hand the segment to the cluster."""
-        train = _train.options(num_cpus=self._needs["CPU"], num_gpus=self._needs["GPU"])
-        found = train.remote(
+        found = self._train.remote(
             segment, self._pictures, self._num_classes, checkpoint, *self._settings
         )
         self._running[found] = _Running((segment, checkpoint), _alive())

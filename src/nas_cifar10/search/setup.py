@@ -95,9 +95,9 @@ def start(
     device = precision.resolve_device(requested_device)
     forked = _workers(config, device)
     data = read(config.data, config.seed)
+    _check_room(config, data, device)
     facts = Facts(config.plain(), resolve(config, data, device), describe(data))
     name = place.study_name or config.name
-    _check_room(config, data, device)
     begin()
     if overwrite:
         place.run.clear()  # first: while the study is there, the folder is not taken for free
@@ -162,8 +162,11 @@ def _executor(
     study: Study, data: DataSet, device: torch.device, forked: list[Worker]
 ) -> OpenExecutor:
     """Return who trains: the number of workers may change on the way, the threads of one not."""
-    workers, threads = num_workers(study.config, device), study.facts.resolved["threads"]
+    workers, resolved = num_workers(study.config, device), study.facts.resolved
     search, pictures = study.config.search, search_pictures(data)
+    # On another kind of device than the study was made on numbers differ anyway.
+    alike = device.type == resolved["device"]
+    threads = resolved["threads"] if alike else num_threads(study.config, workers)
     if search.executor == "ray":
         from nas_cifar10.search.ray_cluster import RayTasks
 
@@ -247,10 +250,12 @@ def _probe_step(
 ) -> Callable[[str], None]:
     """Return what learns from so few pictures that it takes seconds, whatever the space holds.
 
-    Weights are not updated: that takes the same time in either format, and once a whole batch.
+    Weights are not updated: that takes the same time in either format, and once a whole batch. A
+    GPU gets the whole batch: with few pictures its time is that of asking it.
     """
-    macs = price(largest, data).macs
-    pictures = min(batch_size(config, largest), max(MAX_LANES, PROBE_MACS // macs))
+    macs, pictures = price(largest, data).macs, batch_size(config, largest)
+    if device.type == "cpu":
+        pictures = min(pictures, max(MAX_LANES, PROBE_MACS // macs))
     network, images, labels = _with_noise(config, largest, data, device, pictures)
 
     def step(number_format: str) -> None:

@@ -91,16 +91,17 @@ def _work(line: Connection, train: Train, given: Given | None = None) -> None:
         interrupts.check()  # a signal that came before the two lines above was only noted
         pictures, threads, device = given or line.recv()
         torch.set_num_threads(threads)
-        pictures = pictures.to(device)
         while True:
             segment, checkpoint = line.recv()
-            try:
+            try:  # a GPU has its copy from the first segment on, and may have no room for one
+                pictures = pictures.to(device)
                 answer: Result | Exception = train(segment, pictures, checkpoint)
             except Exception as error:
                 answer = error
             line.send(answer)
             del answer
             give_back_memory()  # the next segment is of another network, of other sizes
+            torch.accelerator.empty_cache()  # which other workers have no part in
 
 
 def _end_with_driver() -> None:

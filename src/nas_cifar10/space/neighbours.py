@@ -1,9 +1,10 @@
-"""The neighbours of a candidate: a little of what it is made of is changed; knows no study."""
+"""The values of a candidate and of its neighbours, in which a little of it is changed."""
 
 import math
 from collections.abc import Mapping, Sequence
 from random import Random
 
+from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.search_space import (
     Dimension,
     IntegerRange,
@@ -16,6 +17,19 @@ from nas_cifar10.space.search_space import (
 
 CHANGES = 2  # dimensions, in the mean: what one of them costs another may have to save
 STEP = 0.15  # of a range: the standard deviation of a step on it
+
+
+def values_for(space: SearchSpace, candidate: Candidate, rng: Random) -> dict[str, Value]:
+    """Return what each dimension has to be drawn as to give a candidate.
+
+    Those that its network does not depend on, as on the blocks that it does not have, are drawn:
+    or else what the others are worth would be laid to them, too.
+    """
+    used = space.used_values(candidate)
+    return {
+        name: used[name] if name in used else _anywhere(dimension, rng)
+        for name, dimension in space.dimensions.items()
+    }
 
 
 def neighbour(space: SearchSpace, values: Mapping[str, Value], rng: Random) -> dict[str, Value]:
@@ -78,4 +92,8 @@ def _at(dimension: RealRange, place: float) -> float:
 def _anywhere(dimension: Dimension, rng: Random) -> Value:
     if isinstance(dimension, RealRange):
         return _at(dimension, rng.random())
+    if isinstance(dimension, IntegerRange) and dimension.log:
+        around = RealRange(dimension.low - 0.5, dimension.high + 0.5, log=True)
+        place = _at(around, rng.random())
+        return min(values_of(dimension), key=lambda value: abs(float(value) - place))
     return rng.choice(values_of(dimension))

@@ -114,14 +114,6 @@ class SearchSpace:
         whole: dict[str, Any] = {key: full[key] for key in ARCHITECTURE_KEYS if key in full}
         return Candidate(Architecture(blocks, **whole), training)  # type: ignore[arg-type] # no words
 
-    def values(self, candidate: Candidate) -> dict[str, Value]:
-        """Return what each dimension has to be drawn as to give `candidate`.
-
-        Where it does not depend on one, as on those of blocks it does not have, that is the first.
-        """
-        used = self.used_values(candidate)
-        return {name: used.get(name, first(d)) for name, d in self.dimensions.items()}
-
     def used_values(self, candidate: Candidate) -> dict[str, Value]:
         """Return the dimensions that the candidate's network depends on, with their values."""
         whole = candidate.architecture

@@ -58,7 +58,9 @@ def beside_the_best(
         parents = study.best_trials or trials[:1]
     if not parents:
         return None
-    values, drawn = rng.choice(parents).params, {space.candidate(trial.params) for trial in trials}
+    drawn = {space.candidate(trial.params) for trial in trials}
+    several = {space.candidate(trial.params): trial for trial in parents}  # one of each, repeated
+    values = rng.choice([*several.values()]).params
     for _ in range(_TRIES):
         found = neighbour(space, values, rng)
         candidate = space.candidate(found)

@@ -27,6 +27,7 @@ from nas_cifar10.runs.database import Database
 from nas_cifar10.runs.database_lock import StudyLock
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.cost import Cost
+from nas_cifar10.space.neighbours import values_for
 from nas_cifar10.space.search_space import SearchSpace, Value
 from nas_cifar10.study.book import Book, by_score, check_stored, distributions, row
 from nas_cifar10.study.patience import Patience
@@ -185,16 +186,17 @@ class Study:
                 is refused.
         """
         baseline, sampler = self.config.search.baseline, self.config.search.sampler.name
+        words = np.random.SeedSequence([self.config.seed, number]).generate_state(1)
+        rng = Random(int(words[0]))
         if baseline is not None and number == 0:
             candidate = Candidate.from_json(baseline.model_dump())
-            return self._fixed(number, "baseline", self.space.values(candidate))
+            return self._fixed(number, "baseline", values_for(self.space, candidate, rng))
         if sampler == "exhaustive":
             place = (number - (baseline is not None)) % int(self.space.size())
             candidate = next(itertools.islice(self.space.enumerate(), place, None))
-            return self._fixed(number, "random", self.space.values(candidate))
-        words = np.random.SeedSequence([self.config.seed, number]).generate_state(1)
+            return self._fixed(number, "random", values_for(self.space, candidate, rng))
         if sampler == "local":
-            twin, rng = self._mirror().study, Random(int(words[0]))
+            twin = self._mirror().study
             values = beside_the_best(twin, self.config.search, self.space, rng, fits)
             if values is not None:
                 return self._fixed(number, "local", values)

@@ -38,21 +38,23 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
 
 
 def resolve_device(requested: str) -> torch.device:
-    """Return the device `auto`, `cpu`, `cuda` or `mps` stands for here.
+    """Return the device `auto`, `cpu`, `cuda` or `mps` stands for here; with `cpu`, hide all GPUs.
 
     Raises:
         ConfigError: it is not one of these, or this machine has none.
     """
-    present = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
+    if requested == "auto":  # an Apple GPU by its name alone: nobody has tried one yet
+        requested = "cuda" if torch.cuda.is_available() else "cpu"
+    if requested == "cpu":  # torch's Adam takes hold of a GPU it sees, and fails in forked workers
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        return torch.device(requested)
+    present: dict[str, Callable[[], bool]] = {
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
     }
-    if requested == "auto":
-        requested = next(name for name, there in present.items() if there)
     if requested not in present:
         raise ConfigError(f"--device: must be auto, cpu, cuda or mps, got {requested!r}")
-    if not present[requested]:
+    if not present[requested]():
         raise ConfigError(f"--device: this machine has no {requested} that torch can use; use cpu")
     return torch.device(requested)
 
