@@ -2,14 +2,22 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import matplotlib
+import numpy as np
+import pytest
 from matplotlib.text import Text
 
+from nas_cifar10.config.load import config_from_plain
 from nas_cifar10.networks.cost import cost
-from nas_cifar10.report import caveats
-from nas_cifar10.report.charts_search import slices
+from nas_cifar10.report import captions, caveats
+from nas_cifar10.report.charts import Chart
+from nas_cifar10.report.charts_model import roc, training
+from nas_cifar10.report.charts_search import history, slices
 from nas_cifar10.report.drawing import drawing
+from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.figures import FIGURES, draw
 from nas_cifar10.report.figures_front import named
 from nas_cifar10.report.gather import gather
@@ -156,3 +164,95 @@ def test_the_most_accurate_of_a_front_is_named_first() -> None:
     assert [trial.number for trial, _ in named(front, apart)] == [1, 0, 2]
     crowded = dict.fromkeys(apart, (2.0, 1.0))
     assert [trial.number for trial, _ in named(front, crowded)] == [1]
+
+
+def changed(facts: Facts, **values: Any) -> Facts:
+    """Return facts of a run with other values in its config, a dotted key each."""
+    assert facts.config is not None
+    sets = [f"{key.replace('__', '.')}={value}" for key, value in values.items()]
+    return replace(facts, config=config_from_plain(facts.config.plain(), sets))
+
+
+@pytest.mark.parametrize(
+    ("setting", "augmented"),
+    [
+        ({}, False),
+        ({"training__weight_decay": 0.1}, False),
+        ({"training__flip": "random"}, True),
+        ({"training__cutout": 4}, True),
+    ],
+)
+def test_training_pictures_are_called_augmented_where_they_are(
+    make_run: Callable[..., RunFolder], setting: dict[str, Any], augmented: bool
+) -> None:
+    facts = changed(gather(make_run()), **setting)
+    told = [captions.retrain(facts), *(chart.caption for chart in training(facts))]
+    assert len(told) == 4
+    assert all(("augmented" in each) == augmented for each in told)
+
+
+def test_pictures_are_augmented_where_that_is_searched(make_run: Callable[..., RunFolder]) -> None:
+    facts = gather(make_run(space={"training": {"mixup": [0.0, 0.2]}}))
+    assert "augmented" in captions.retrain(facts)
+
+
+def test_a_class_that_is_never_mistaken_is_not_hard(make_run: Callable[..., RunFolder]) -> None:
+    facts = gather(make_run(predicted=True))
+    assert facts.predictions is not None
+    sure = np.eye(10)[np.repeat(np.arange(10), 3)]
+    labels = np.repeat(np.arange(10), 3)
+    perfect = replace(facts.predictions, probabilities=sure, labels=labels)
+    chart = roc(replace(facts, predictions=perfect))
+    assert isinstance(chart, Chart)
+    assert chart.caption == "Each is told from the rest without a mistake."
+    wrong = sure.copy()
+    wrong[0] = sure[29]
+    chart = roc(replace(facts, predictions=replace(perfect, probabilities=wrong)))
+    assert isinstance(chart, Chart)
+    assert chart.caption.endswith(": airplane (0.833), truck (0.981).")
+
+
+def test_what_refused_candidates_is_said_with_its_unit(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    facts = changed(gather(make_run()), search__constraints__max_latency_ms=0.15)
+    assert "at most" not in sentence(facts)
+    facts = gather(make_run(states=("complete", "infeasible") * 3))
+    assert "refused 3 of them for their cost;" in sentence(facts)
+    limited = changed(facts, search__constraints__max_latency_ms=0.15)
+    assert "refused 3 of them for their cost (at most 0.15 ms);" in sentence(limited)
+
+
+def test_small_charts_are_as_high_as_each_other_and_show_all_there_is(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    found = {chart.name: chart.layout for chart in slices(gather(make_run()))}
+    assert len({str(layout["yaxis"]["range"]) for layout in found.values()}) == 1
+    low, high = found["slice-training.learning_rate"]["xaxis"]["range"]
+    assert low < -4
+    assert high > -2
+
+
+def test_trials_without_a_value_stand_below_the_others(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    states = ("complete", "infeasible", "pruned", "failed")
+    chart = history(gather(make_run(states=states)))
+    assert isinstance(chart, Chart)
+    heights = {trace["name"]: trace["y"] for trace in chart.traces}
+    apart = [heights.pop(f"{state}, without a value") for state in ("infeasible", "failed")]
+    assert max(map(max, apart)) < min(map(min, heights.values()))
+
+
+def test_a_class_that_is_never_found_is_named(make_run: Callable[..., RunFolder]) -> None:
+    run = make_run()
+    before = read_json(run.retrain.metrics)
+    assert not any("recognised" in told for told in said(run)[1])
+    before["per_class"]["cat"]["recall"] = 0.0
+    write_json(run.retrain.metrics, before)
+    assert "Not one picture of cat was recognised." in said(run)[1]
+
+
+def test_what_was_sought_stands_among_the_numbers(make_run: Callable[..., RunFolder]) -> None:
+    assert "test macro F1" not in said(make_run())[0]
+    assert said(make_run(objective="macro_f1"))[0]["test macro F1"] == "what was sought"

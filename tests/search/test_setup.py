@@ -382,6 +382,21 @@ def test_a_dry_run_times_no_more_pictures_and_workers_than_there_are(
     assert rows["search"] == "between 2.1 h and 2.1 h if nothing is pruned (25 epochs)"
 
 
+@pytest.mark.parametrize(("monitor", "hours"), [("validation", 8), ("none", 12)])
+def test_a_dry_run_times_the_retrain_on_its_own_pictures_and_threads(
+    monkeypatch: pytest.MonkeyPatch, monitor: str, hours: int
+) -> None:
+    """Of 108 pictures of the search, and 12 more to validate on; a step takes an hour a thread."""
+    monkeypatch.setattr("nas_cifar10.training.precision.num_cores", lambda: 4)
+    monkeypatch.setattr(
+        "nas_cifar10.search.dry_run._timed", lambda *words: 3600.0 * torch.get_num_threads()
+    )
+    sets = ("search.workers=4", "training.threads=auto", "training.batch_size=54")
+    retrained = (f"retrain.monitor={monitor}", "retrain.epochs=1")
+    rows = dict(dry_run(search_config(*sets, *retrained), "cpu"))
+    assert rows["retrain"] == f"between {hours}.0 h and {hours}.0 h"
+
+
 def test_a_dry_run_fetches_nothing(tmp_path: Path) -> None:
     config = search_config(f"data={{source: cifar10, root: {tmp_path}}}")
     with pytest.raises(MissingInputError, match=f"{tmp_path}: CIFAR-10 is not there yet"):

@@ -1,6 +1,7 @@
 """What a search found so far, on the terminal or in a browser. Needs no torch."""
 
 import json
+import shlex
 import signal
 import sys
 import time
@@ -37,7 +38,11 @@ def show_study(place: Place, *, as_json: bool) -> None:
     elif sys.stdout.isatty() and _runs(place, study, study.trials()):
         _follow(place, study)
     else:
-        stdout_console().print(_screen(study, study.trials(), most=None))
+        trials = study.trials()
+        stdout_console().print(_screen(study, trials, most=None))
+        if any(trial.state == "running" for trial in trials) and not _runs(place, study, trials):
+            words = ["nas", "search", "--run", str(place.run.root), "--resume"]
+            print(f"interrupted; {shlex.join(words)} goes on", file=sys.stderr)
 
 
 def serve_dashboard(place: Place, port: int) -> None:

@@ -231,6 +231,13 @@ class TrainingConfig(Section):
         "workers that this machine would have)",
     )
 
+    @property
+    def augments(self) -> bool:
+        """Whether training pictures are changed."""
+        return self.flip != "none" or any(
+            (self.translate, self.cutout, self.colour_jitter, self.mixup)
+        )
+
 
 class Config(Section):
     """One run, from pictures to report."""
@@ -253,6 +260,12 @@ class Config(Section):
         if self.search.objectives is not None:  # they say it
             del values["search"]["objective"]
         return values
+
+
+def changes_pictures(config: Config) -> bool:
+    """Say whether any training picture is augmented, in any of the trials."""
+    searched = {"translate", "cutout", "colour_jitter", "mixup"} & searched_training(config).keys()
+    return config.training.augments or bool(searched)
 
 
 def searched_training(config: Config) -> dict[str, Any]:

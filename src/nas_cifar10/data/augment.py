@@ -30,7 +30,7 @@ def training_batches(
     Yields:
         images (B, C, H, W) float32, and labels (B,) int64, or (B, num_classes) where mixed.
     """
-    if not _changes(training):
+    if not training.augments:
         yield from shuffled_batches(part, training.batch_size, seed)
         return
     generator = torch.Generator().manual_seed(seed)
@@ -42,11 +42,6 @@ def training_batches(
         images, labels = part.images[rows], part.labels[rows]
         mirrored = (begins[positions] + epoch) % 2 == 1
         yield _changed(images, labels, mirrored, training, num_classes, generator)
-
-
-def _changes(training: TrainingConfig) -> bool:
-    strengths = training.translate, training.cutout, training.colour_jitter, training.mixup
-    return training.flip != "none" or any(strengths)
 
 
 def _changed(

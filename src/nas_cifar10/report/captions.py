@@ -1,13 +1,13 @@
 """What a figure stands on, in words; draws nothing."""
 
+from nas_cifar10.config.schema import changes_pictures
 from nas_cifar10.described import PARTS
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.ink import shorten
 
 FEW = 20  # complete trials; with fewer, importances are mostly noise
 IMPORTANCE_UNIT = "share of all importance"
-LEARNING = "Train: what it answered while it learned, on pictures as they were augmented"
-STATES = ("pruned", "failed", "infeasible", "repeated", "running")
+STATES = ("pruned", "failed", "infeasible", "repeated", "running", "interrupted")
 
 
 def num_trials(facts: Facts) -> str:
@@ -74,10 +74,17 @@ def retrain(facts: Facts) -> str:
         told += f".\nTest (monitor only, {test}pictures): nothing was chosen by it"
     if monitor is None:
         told += "; no other pictures were watched"
-    told += f".\n{LEARNING}"
+    told += f".\n{learning(facts)}"
     which = f"trial {facts.metrics.trial}, " if facts.metrics else ""
     so_far = "" if facts.metrics else " so far"
     return f"Retrain: {which}{counted(num_epochs, 'epoch')}{so_far}, {told}.\n{run(facts)}"
+
+
+def learning(facts: Facts) -> str:
+    """Return how the numbers of the training pictures came about."""
+    augmented = facts.config is not None and changes_pictures(facts.config)
+    told = "Train: what it answered while it learned"
+    return f"{told}, on pictures as they were augmented" if augmented else told
 
 
 def measured(facts: Facts) -> str:

@@ -1,10 +1,14 @@
 """What a reader should not conclude from a run, each sentence from the run's own numbers."""
 
 from nas_cifar10.report.captions import FEW, counted
+from nas_cifar10.report.charts import plain
 from nas_cifar10.report.facts import Facts
+from nas_cifar10.report.figures_search import FEWEST
 from nas_cifar10.report.headline import points
 from nas_cifar10.report.parts import Seeds, WholeLatency
 from nas_cifar10.text import three_digits
+
+_MOST_UNSEEN = 5
 
 
 def of(facts: Facts) -> list[str]:
@@ -20,7 +24,7 @@ def _of_the_search(facts: Facts) -> list[str]:
     if num < FEW:
         told.append(
             f"{counted(num, 'complete trial')} cannot rank a space: another seed may find another "
-            "network, and importances of so few are mostly noise."
+            f"network{', and importances of so few are mostly noise' * (num >= FEWEST)}."
         )
     if num > 1 and baseline is not None and best == baseline:
         told.append(
@@ -29,9 +33,9 @@ def _of_the_search(facts: Facts) -> list[str]:
         )
     if facts.is_blind:
         told.append(f"No trial was proposed by a model: this was {_plain_search(facts)}.")
-    if facts.has_chosen:
+    if facts.has_chosen and best is not None:
         which = "this network"
-        if best is not None and facts.other_retrained is not None:
+        if facts.other_retrained is not None:
             which = f"trial {best.trial}, which is not the one retrained,"
         told.append(
             f"Validation {facts.objective} chose {which} among "
@@ -72,7 +76,8 @@ def _latency(timed: WholeLatency) -> str:
 def _of_the_measurement(facts: Facts) -> list[str]:
     metrics = facts.metrics
     if metrics is None:
-        return ["The network was not retrained: there is no test accuracy yet."]
+        far = "not trained to the end" if facts.history is not None else "not retrained"
+        return [f"The network was {far}: there is no test accuracy yet."]
     if metrics.scores is None:
         read = facts.unmeasured_test
         return [f"The test set {read}: nothing says how well it does on new pictures."]
@@ -95,6 +100,11 @@ def _of_the_measurement(facts: Facts) -> list[str]:
             f"{counted(len(facts.top.trials), 'trial')} were retrained: the model is the one that "
             "validation puts first; the highest test accuracy of several flatters itself."
         )
+    unseen = [name for name, each in (metrics.per_class or {}).items() if each.recall == 0]
+    if unseen:
+        named = ", ".join(plain(name, 40) for name in unseen[:_MOST_UNSEEN])
+        more = f" and {len(unseen) - _MOST_UNSEEN:,} more" if len(unseen) > _MOST_UNSEEN else ""
+        told.append(f"Not one picture of {named}{more} was recognised.")
     if metrics.scores.accuracy_ci95[0] <= metrics.scores.majority_accuracy:
         told.append("It may be no better than always answering the most frequent class.")
     return told

@@ -1,5 +1,7 @@
 """The retrained network as interactive charts; knows no page."""
 
+import math
+
 import numpy as np
 
 from nas_cifar10.report import captions
@@ -24,6 +26,7 @@ from nas_cifar10.text import rounded
 
 _MOST_CURVES = 30  # of the ROC chart
 _WORST = 3
+_MOST_UPRIGHT, _MOST_NAMED = 12, 40  # classes, as upright bars and with a name each
 NO_RETRAIN = "The network was not retrained yet."
 NOT_MEASURED = "The retrained network was measured on no other pictures."
 
@@ -34,13 +37,13 @@ def training(facts: Facts) -> list[Chart]:
     if history is None or not len(history.epochs):
         return []
     return [
-        _training(history, "loss", "Loss", "cross-entropy (nats)"),
-        _training(history, "accuracy", "Accuracy", "accuracy"),
-        _training(history, "auc", "AUC", "mean AUC"),
+        _training(facts, history, "loss", "Loss", "cross-entropy (nats)"),
+        _training(facts, history, "accuracy", "Accuracy", "accuracy"),
+        _training(facts, history, "auc", "AUC", "mean AUC"),
     ]
 
 
-def _training(history: History, kind: str, title: str, unit: str) -> Chart:
+def _training(facts: Facts, history: History, kind: str, title: str, unit: str) -> Chart:
     traces = []
     for part, color in (("train", BLUE), (history.monitor, ORANGE)):
         values = history.series.get(f"{part}_{kind}")
@@ -56,7 +59,7 @@ def _training(history: History, kind: str, title: str, unit: str) -> Chart:
             traces.append(points(name, x, values.tolist(), texts, mode=mode, **look))
     ends = ", ".join(f"{t['name']} {rounded(t['y'][-1])}" for t in traces if t["y"][-1] is not None)
     after = f"After {captions.counted(len(history.epochs), 'epoch')}: {ends or 'no number'}"
-    caption = f"{after}. {captions.LEARNING}."
+    caption = f"{after}. {captions.learning(facts)}."
     axes = layout("epoch", unit)
     return Chart(f"training-{kind}", title, caption, traces, axes, f"training_{kind}", 320)
 
@@ -113,19 +116,21 @@ def roc(facts: Facts) -> Chart | str:
         return "Only one class was measured: there is nothing to tell apart."
     ranked = sorted(curves, key=lambda name: curves[name].area)
     shown = ranked[:_MOST_CURVES]
+    worst = [name for name in ranked[:_WORST] if curves[name].area < 1]
     traces = []
     for name in reversed(shown):
-        curve, worst = curves[name], shown.index(name) < _WORST
+        curve, hard = curves[name], name in worst
         text = f"{label(name, 30)}: AUC {rounded(curve.area)}"
-        line = {"color": ORANGE if worst else BLUE, "width": 2.5 if worst else 1.2}
+        line = {"color": ORANGE if hard else BLUE, "width": 2.5 if hard else 1.2}
         x, y = curve.false_positives.tolist(), curve.true_positives.tolist()
-        look = {"mode": "lines", "line": line, "opacity": 1 if worst else 0.6}
+        look = {"mode": "lines", "line": line, "opacity": 1 if hard else 0.6}
         traces.append(points(label(name, 30), x, y, [text] * len(x), **look))
     chance: Trace = {"type": "scatter", "mode": "lines", "x": [0, 1], "y": [0, 1]}
     chance |= {"line": {"color": FAINT, "dash": "dot"}, "hoverinfo": "skip", "name": "chance"}
-    told = ", ".join(f"{plain(n, 24)} ({rounded(curves[n].area)})" for n in ranked[:_WORST])
+    told = ", ".join(f"{plain(n, 24)} ({rounded(curves[n].area)})" for n in worst)
+    hardest = f"Hardest to tell from the rest, by area under the curve: {told}."
     few = f"The {_MOST_CURVES} classes with the smallest area. " if len(ranked) > len(shown) else ""
-    caption = f"{few}Hardest to tell from the rest, by area under the curve: {told}."
+    caption = f"{few}{hardest if worst else 'Each is told from the rest without a mistake.'}"
     axes = layout("share of the rest taken for it", "share of the class found", showlegend=False)
     axes["xaxis"] |= {"range": [0, 1]}
     axes["yaxis"] |= {"range": [0, 1.02]}
@@ -139,16 +144,19 @@ def classes(facts: Facts) -> Chart | str:
         return "The pictures are not described yet."
     names = [label(name, 24) for name in data.class_names]
     colors = {"train": BLUE, "validation": ORANGE, "test": GREEN}
+    upright = len(names) <= _MOST_UPRIGHT
+    length, place = ("y", "x") if upright else ("x", "y")
     traces: list[Trace] = [
         {
             "type": "bar",
             "name": part,
-            "x": list(range(len(names))),
-            "y": [data.pictures[part][name] for name in data.class_names],
+            "orientation": "v" if upright else "h",
+            place: list(range(len(names))),
+            length: [data.pictures[part][name] for name in data.class_names],
             "text": names,
             "textposition": "none",
             "marker": {"color": color},
-            "hovertemplate": f"%{{text}}, {part}: %{{y}}<extra></extra>",
+            "hovertemplate": f"%{{text}}, {part}: %{{{length}}}<extra></extra>",
         }
         for part, color in colors.items()
     ]
@@ -156,9 +164,12 @@ def classes(facts: Facts) -> Chart | str:
     few, many = min(counts), max(counts)
     each = f"{few:,}" if few == many else f"from {few:,} to {many:,}"
     caption = f"{captions.counted(len(names), 'class')}, {each} pictures each, in all parts."
-    axes = layout("", "pictures", barmode="group")
-    step = max(1, len(names) // 20)
-    ticks = list(range(0, len(names), step))
-    axes["xaxis"] |= {"tickvals": ticks, "ticktext": [names[tick] for tick in ticks]}
+    named = ("", "pictures") if upright else ("pictures", "")
+    axes = layout(*named, barmode="group")
+    ticks = list(range(0, len(names), math.ceil(len(names) / _MOST_NAMED)))
+    axes[f"{place}axis"] |= {"tickvals": ticks, "ticktext": [names[tick] for tick in ticks]}
+    if not upright:
+        axes["yaxis"] |= {"autorange": "reversed"}
+    height = 340 if upright else 120 + 26 * min(len(names), _MOST_NAMED)
     title = "Pictures of each class"
-    return Chart("classes", title, caption, traces, axes, "class_distribution", 340)
+    return Chart("classes", title, caption, traces, axes, "class_distribution", height)

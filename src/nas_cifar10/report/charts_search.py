@@ -36,9 +36,21 @@ _KINDS = {
     "local": (ORANGE, "triangle-up"),
     "baseline": (GREEN, "diamond"),
 }
-_MEASURED = {"complete": "", "pruned": "-open", "running": "-open-dot"}
-_LINES = {"best": (ORANGE, 3.0), "complete": (BLUE, 1.6), "running": (GREEN, 1.3)}  # and width
-_OTHER_LINES = (MUTED, 1.0)
+_MEASURED = {
+    "complete": "",
+    "pruned": "-open",
+    "running": "-open-dot",
+    "interrupted": "-open-dot",
+}
+_WITHOUT_VALUE = {
+    "infeasible": "triangle-down-open",
+    "failed": "x-thin-open",
+    "repeated": "cross-thin-open",
+}
+_LINES = {"best": (ORANGE, 3.0, "solid"), "complete": (BLUE, 1.6, "solid")}  # and width, dashes
+_OTHER_LINES = (MUTED, 1.0, "solid")
+_ON_THEIR_WAY = (GREEN, 1.5, "dot")
+_LINES |= {"running": _ON_THEIR_WAY, "interrupted": _ON_THEIR_WAY}
 _MOST_LINES = 200  # of a parallel coordinate chart
 _SHADES = 8  # from worst to best, which the page has for light and for dark
 _MOST_STEPS = 20  # of a whole number, each of which still has a tick
@@ -65,10 +77,19 @@ def history(facts: Facts) -> Chart | str:
         line = {"color": INK, "width": 2, "shape": "hv"}
         best: Trace = {"type": "scatter", "mode": "lines", "name": "best so far", "line": line}
         traces.insert(0, best | {"x": x, "y": numbers(y), "hoverinfo": "skip"})
+    heights = [t.objective or 0 for t in measured]
+    for state, symbol in _WITHOUT_VALUE.items():
+        chosen = [t for t in facts.trials or () if t.state == state and t.objective is None]
+        look = {"size": 9, "symbol": symbol, "color": MUTED, "line": {"width": 2}}
+        if chosen:
+            at = [min(heights) - 0.1 * (max(heights) - min(heights))] * len(chosen)
+            told_of = [told(facts, t) for t in chosen]
+            name = f"{state}, without a value"
+            traces.append(points(name, [t.number for t in chosen], at, told_of, marker=look))
     caption = f"{captions.num_trials(facts)}; {facts.objective} on validation."
     axes = layout("trial", f"validation {facts.objective}")
     axes["xaxis"] |= {"dtick": 1} if len(facts.trials or ()) <= _MOST_STEPS else {}
-    axes["yaxis"] |= _around([t.objective or 0 for t in measured])
+    axes["yaxis"] |= _around(heights)
     return Chart(
         "history", "What each trial reached", caption, traces, axes, "optimization_history", 400
     )
@@ -123,14 +144,15 @@ def learning(facts: Facts) -> Chart | str:
 
 def _learned(name: str, curves: dict[int, Curve]) -> Trace:
     """Return the curves of one kind of trial as one trace."""
-    color, width = _LINES.get(name, _OTHER_LINES)
+    color, width, dash = _LINES.get(name, _OTHER_LINES)
     texts = [
         [f"trial {number}, epoch {e}: {v:.3f}" for e, v in zip(c.epochs, c.values, strict=True)]
         for number, c in curves.items()
     ]
     x = joined([curve.epochs.tolist() for curve in curves.values()])
     y = joined([curve.values.tolist() for curve in curves.values()], math.nan)
-    look = {"line": {"color": color, "width": width}, "marker": {"size": 3 + 2 * width}}
+    line = {"color": color, "width": width, "dash": dash}
+    look = {"line": line, "marker": {"size": 3 + 2 * width}}
     return points(name, x, y, joined(texts, ""), mode="lines+markers", **look)
 
 
@@ -231,7 +253,12 @@ def slices(facts: Facts) -> list[Chart]:
         for t in facts.trials or ()
         if t.objective is not None and t.state in ("complete", "pruned")
     ]
-    return [_slice(facts, name, trials) for name in facts.dimensions] if trials else []
+    if not trials:
+        return []
+    reached = [trial.objective or 0 for trial in trials]
+    low, high = min(reached), max(reached)
+    room = 0.06 * (high - low) or 0.05
+    return [_slice(facts, n, trials, [low - room, high + room]) for n in facts.dimensions]
 
 
 def _written(dimension: Dimension, value: float) -> float | str:
@@ -240,7 +267,8 @@ def _written(dimension: Dimension, value: float) -> float | str:
     return word if isinstance(word, str) else value
 
 
-def _slice(facts: Facts, name: str, trials: list[Trial]) -> Chart:
+def _slice(facts: Facts, name: str, trials: list[Trial], height: list[float]) -> Chart:
+    """Show one dimension, over all that there is of it and as high as the others."""
     dimension, best = facts.dimensions[name], facts.best
     used = [trial for trial in trials if name in trial.values]
     traces = []
@@ -253,15 +281,20 @@ def _slice(facts: Facts, name: str, trials: list[Trial]) -> Chart:
         texts = [told(facts, t) for t in chosen]
         traces.append(points(state, x, y, texts, marker=marker))
     axes = layout("", "", showlegend=False)
-    axes["yaxis"] |= {"nticks": 4}
+    axes["yaxis"] |= {"nticks": 4, "range": height}
     if isinstance(dimension, Choice):
         values = sorted(map(float, values_of(numeric(dimension))))
         words = [_written(dimension, value) for value in values]
         axes["xaxis"] |= {"type": "category", "categoryorder": "array", "categoryarray": words}
         axes["xaxis"]["range"] = [-0.4, len(words) - 0.6]
-    elif dimension.log:
-        ticks = Axis(dimension).named_values(3)
-        axes["xaxis"] |= {"type": "log", "tickvals": list(ticks), "ticktext": list(ticks.values())}
+    else:
+        ends = [float(dimension.low), float(dimension.high)]
+        if dimension.log:
+            ticks = Axis(dimension).named_values(3)
+            axes["xaxis"] |= {"type": "log", "tickvals": [*ticks], "ticktext": [*ticks.values()]}
+            ends = [math.log10(end) for end in ends]
+        room = 0.05 * (ends[1] - ends[0])
+        axes["xaxis"]["range"] = [ends[0] - room, ends[1] + room]
     title = readable(name)
     caption = f"{captions.counted(len(used), 'trial')} with it"
     return Chart(f"slice-{name}", title, caption, traces, axes, "slice", height=210)

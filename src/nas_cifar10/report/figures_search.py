@@ -41,7 +41,7 @@ _KINDS = {
     "baseline": (GREEN, "D"),
 }
 # An empty fill is the kind's own colour.
-_FILLS = {"complete": "", "pruned": "white", "running": FAINT}
+_FILLS = {"complete": "", "pruned": "white", "running": FAINT, "interrupted": FAINT}
 _WITHOUT_VALUE = {"failed": "x", "infeasible": "v", "repeated": "+"}
 FEWEST = 4
 _MANY = 500  # trials; among more of them only those that completed are drawn in full colour
@@ -160,7 +160,7 @@ def intermediate_values(facts: Facts) -> Figure | str:
     complete = {n for n in curves if states.get(n) == "complete" and n != best}
     others = curves.keys() - complete - {best}
     ends = " or ".join(sorted({states.get(n, "running") for n in others}))
-    entries = _lines(axes, [curves[n] for n in sorted(others)], FAINT, ends)
+    entries = _lines(axes, [curves[n] for n in sorted(others)], MUTED, ends)
     entries += _lines(axes, [curves[n] for n in sorted(complete)], BLUE, "complete")
     if best in curves:
         entries += _lines(axes, [curves[best]], ORANGE, "best", width=2.6)

@@ -4,6 +4,7 @@ import csv
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -72,7 +73,11 @@ def gather(run: RunFolder) -> Facts:
     objective = f"validation_{config.search.score if config else 'accuracy'}"
     dimensions = SearchSpace.from_config(config.space).dimensions if config else {}
     costs = config.search.costs if config else ()
-    samples = _part(run.pictures, _samples)
+    samples, at_work = _part(run.pictures, _samples), is_held(run)
+
+    def trials_of(path: Path) -> tuple[Trial, ...]:
+        return _as_they_stand(_trials(path, objective, dimensions), at_work=at_work)
+
     return Facts(
         folder=run.root,
         config=config,
@@ -80,7 +85,7 @@ def gather(run: RunFolder) -> Facts:
         data=_part(run.data, lambda path: _json(path, Data)),
         samples=samples,
         search=_part(run.search, lambda path: _json(path, Search)),
-        trials=_part(run.trials, lambda path: _priced(_trials(path, objective, dimensions), costs)),
+        trials=_part(run.trials, lambda path: _priced(trials_of(path), costs)),
         curves=_part(run.curves, lambda path: _curves(path, objective)),
         history=_part(run.retrain.history, _history),
         metrics=_part(run.retrain.metrics, _metrics),
@@ -90,7 +95,7 @@ def gather(run: RunFolder) -> Facts:
         seeds=_part(run.retrain.summary, lambda path: _json(path, Seeds)),
         top=_part(run.retrain.top, lambda path: _json(path, Top)),
         asked=_part(run.asked, lambda path: _json(path, Asked)),
-        at_work=is_held(run),
+        at_work=at_work,
     )
 
 
@@ -137,6 +142,12 @@ def _trials(path: Path, objective: str, dimensions: Mapping[str, Dimension]) -> 
             if not min(ends) <= value <= max(ends):
                 raise ValueError(f"trial {trial.number}: {name} {value:g} is not in the space")
     return tuple(sorted(trials, key=lambda trial: trial.number))
+
+
+def _as_they_stand(trials: tuple[Trial, ...], *, at_work: bool) -> tuple[Trial, ...]:
+    """Return the trials; what a killed search left as running is interrupted."""
+    running = () if at_work else [t.number for t in trials if t.state == "running"]
+    return tuple(replace(t, state="interrupted") if t.number in running else t for t in trials)
 
 
 def _priced(trials: tuple[Trial, ...], costs: tuple[str, ...]) -> tuple[Trial, ...]:

@@ -46,12 +46,19 @@ def sentence(facts: Facts) -> str:
     if counts.ended < counts.requested:
         tried = f"The search has tried {counts.ended:,} of {counts.requested:,} candidates"
     if counts.infeasible:
-        tried += f" and refused {counts.infeasible:,} of them for their cost"
+        tried += f" and refused {counts.infeasible:,} of them for their cost{_limits(facts)}"
     if best is None:
         return f"{tried}; none {'is complete yet' if _is_under_way(facts) else 'completed'}."
     reached = f"gets {percent(best.validation_accuracy or 0)} of the validation pictures right"
     found = f"{tried}; {_rank(facts)}, {describe(best.candidate)}, {reached}."
     return f"{found}{_on_front(facts, facts.search)}{_retrained(facts, best)}"
+
+
+def _limits(facts: Facts) -> str:
+    """Return ` (at most 0.15 ms)`, where the config says so."""
+    limits = facts.config.search.constraints.model_dump() if facts.config else {}
+    told = [cost_of(n.removeprefix("max_"), limit) for n, limit in limits.items() if limit]
+    return f" (at most {', '.join(told)})" if told else ""
 
 
 def _rank(facts: Facts) -> str:
@@ -88,6 +95,9 @@ def _retrained(facts: Facts, best: Found) -> str:
     which = "it" if metrics.trial == best.trial else f"trial {metrics.trial}"
     num = sum(sum(row) for row in metrics.confusion_matrix or ())
     right = f"gets {percent(metrics.scores.accuracy)} of {num:,} {metrics.part} pictures right"
+    spread = facts.seeds.accuracy if facts.seeds else None
+    if facts.seeds is not None and spread is not None:
+        right += f" with its first seed, {percent(spread.mean)} in the mean of {facts.seeds.n}"
     return f" Retrained for {counted(metrics.epochs, 'epoch')}, {which} {right}."
 
 
@@ -96,7 +106,7 @@ def numbers(facts: Facts) -> list[Number]:
     best, metrics = facts.search.best if facts.search else None, facts.metrics
     found = [] if best is None else [_validation(facts, best)]
     if metrics is not None and metrics.scores is not None:
-        found += [_test(metrics), *_over_seeds(facts)]
+        found += [_test(facts, metrics), *_over_seeds(facts), *_f1(facts, metrics)]
     if metrics is not None or best is not None:
         cost = metrics or best
         assert cost is not None
@@ -120,14 +130,23 @@ def _validation(facts: Facts, best: Found) -> Number:
     return Number("validation accuracy", value, fact, note)
 
 
-def _test(metrics: Metrics) -> Number:
+def _test(facts: Facts, metrics: Metrics) -> Number:
     assert metrics.scores is not None
     low, high = (percent(end).removesuffix(" %") for end in metrics.scores.accuracy_ci95)
     majority = percent(metrics.scores.majority_accuracy)
     note = f"95 % interval {low} to {high}; majority class {majority}"
     part = str(metrics.part)
     value = percent(metrics.scores.accuracy)
-    return Number(f"{part} accuracy", value, f"metrics.{part}.accuracy", note)
+    name = f"{part} accuracy" + (", first seed" if facts.seeds and facts.seeds.accuracy else "")
+    return Number(name, value, f"metrics.{part}.accuracy", note)
+
+
+def _f1(facts: Facts, metrics: Metrics) -> list[Number]:
+    """Return what was sought, where that is not the accuracy."""
+    if facts.objective == "accuracy" or metrics.scores is None:
+        return []
+    name, place = f"{metrics.part} {facts.objective}", f"metrics.{metrics.part}.macro_f1"
+    return [Number(name, rounded(metrics.scores.macro_f1), place, "what was sought")]
 
 
 def _over_seeds(facts: Facts) -> list[Number]:
@@ -180,7 +199,16 @@ def scores(facts: Facts) -> list[Number]:
         )
         for key, value in values.items()
     ]
-    return _over_views(facts.metrics) + whole
+    return [_test(facts, facts.metrics), *_over_views(facts.metrics), *whole]
+
+
+def measured_on(facts: Facts) -> str | None:
+    """Say on what the scores are: `On 360 test pictures, after 15 epochs`."""
+    metrics = facts.metrics
+    if metrics is None or metrics.scores is None:
+        return None
+    num = sum(sum(row) for row in metrics.confusion_matrix or ())
+    return f"On {num:,} {metrics.part} pictures, after {counted(metrics.epochs, 'epoch')}:"
 
 
 def missing(facts: Facts) -> dict[str, str]:

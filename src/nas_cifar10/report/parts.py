@@ -16,7 +16,8 @@ from nas_cifar10.space.cost import Layer
 Numbers: TypeAlias = npt.NDArray[np.float64]
 Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Time: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-State: TypeAlias = Literal["complete", "pruned", "failed", "infeasible", "repeated", "running"]
+Ended: TypeAlias = Literal["complete", "pruned", "failed", "infeasible", "repeated"]
+State: TypeAlias = Ended | Literal["running", "interrupted"]  # the latter where nobody goes on
 Kind: TypeAlias = Literal["random", "model_based", "local", "baseline"]
 
 

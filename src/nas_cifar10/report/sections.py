@@ -28,6 +28,7 @@ def context(facts: Facts, album: Album) -> dict[str, Any]:
         "board": tables.leaderboard(facts),
         "objective": facts.objective,
         "scores": headline.scores(facts),
+        "measured_on": headline.measured_on(facts),
         "top": tables.top(facts),
         "per_class": tables.classes(facts),
         "confusion": tables.confusion(facts, album),

@@ -45,8 +45,9 @@ def _search(facts: Facts, search: Search) -> list[Row]:
     rows += _front(facts, search)
     counts = search.trials
     ended = ", ".join(f"{getattr(counts, state):,} {state}" for state in _STATES)
-    running = sum(trial.state == "running" for trial in facts.trials or ())
-    ended += f", {running:,} running" if running else ""
+    for state in ("running", "interrupted"):
+        others = sum(trial.state == state for trial in facts.trials or ())
+        ended += f", {others:,} {state}" if others else ""
     rows.append(("trials", f"{counts.requested:,}: {ended}"))
     rows.append(("proposed by", _proposed(facts, search)))
     trained, full = search.epochs.trained, search.epochs.full_budget

@@ -54,10 +54,12 @@
     const head = button.closest("th");
     const table = head.closest("table");
     const column = [...head.parentNode.children].indexOf(head);
-    const up = head.getAttribute("aria-sort") === "descending";
+    const key = (row) => row.children[column].dataset.value;
+    const words = Number.isNaN(Number(key(table.tBodies[0].rows[0])));
+    const now = head.getAttribute("aria-sort"); // numbers begin with the largest, words with A
+    const up = now ? now === "descending" : words;
     for (const other of head.parentNode.children) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", up ? "ascending" : "descending");
-    const key = (row) => row.children[column].dataset.value;
     const order = (a, b) => {
       const [x, y] = [Number(key(a)), Number(key(b))];
       return Number.isNaN(x) || Number.isNaN(y) ? key(a).localeCompare(key(b)) : x - y;
@@ -121,5 +123,6 @@
       grid.className = "tiles";
       grid.append(...tiles.map(picture));
       panel.replaceChildren(title, grid);
+      panel.scrollIntoView({ block: "nearest" });
     });
 })();
