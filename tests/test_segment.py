@@ -14,7 +14,7 @@ from nas_cifar10.epochs import Epoch, in_order
 from nas_cifar10.errors import BadDataError
 from nas_cifar10.segment import RETRAIN, SEARCH, Failed, Segment, Trained, merged, train_segment
 from nas_cifar10.space.candidate import Architecture, Block, Candidate
-from nas_cifar10.training.checkpoint import load_state, weights
+from nas_cifar10.training.checkpoint import load_state, packed, weights
 from nas_cifar10.training.engine import evaluate
 from nas_cifar10.training.optim import OPTIMIZERS
 
@@ -118,6 +118,24 @@ def test_a_checkpoint_with_one_flipped_bit_is_bad_data() -> None:
         damaged[place] ^= 0x10
         with pytest.raises(BadDataError, match="checkpoint: damaged, its checksum differs"):
             train_segment(made_segment(2), pictures(), bytes(damaged))
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda settings: settings.pop("betas"),
+        lambda settings: settings.pop("initial_lr"),
+        lambda settings: settings.update(foo=1),
+    ],
+)
+def test_a_checkpoint_with_other_settings_is_bad_data(forge: Callable[[Any], Any]) -> None:
+    first = train(made_segment(1))
+    state = load_state(first.checkpoint)
+    parts = {name: state[name] for name in ("network", "optimizer")}
+    forge(parts["optimizer"]["param_groups"][0])
+    forged = packed(state["belongs_to"], list(first.epochs), **parts)
+    with pytest.raises(BadDataError, match="checkpoint: damaged, it does not fit"):
+        train_segment(made_segment(2), pictures(), forged)
 
 
 @pytest.mark.parametrize("length", [0, 10, 32, 500])

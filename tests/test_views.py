@@ -45,6 +45,7 @@ def test_views_are_those_of_the_design(found_out: tuple[Study, Place]) -> None:
         "full_budget": 5 * 5,
     }
     assert found["seconds"] > 0
+    assert found["importances"] == study.importances() != {}
     rows = timeless(place.run.trials)
     assert list(rows[0]) == [
         "trial",

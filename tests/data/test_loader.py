@@ -1,9 +1,16 @@
 """Batches: every picture once, in an order that follows from the seed, rightly scaled."""
 
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
+from nas_cifar10 import interrupts
+from nas_cifar10.config.schema import TrainingConfig
+from nas_cifar10.data.augment import training_batches
 from nas_cifar10.data.loader import Part, batches, normalise, shuffled_batches
 
 
@@ -66,3 +73,29 @@ def test_all_256_values_are_mapped_to_the_interval_from_minus_one_to_one() -> No
     found = normalise(values)
     assert (found.double() - expected).abs().max() < 1e-6
     assert values.flatten().tolist() == list(range(256)), "the pictures stay as they are"
+
+
+@pytest.mark.parametrize("most", [1, 4, 23])
+def test_a_few_pictures_are_taken_at_even_distances(most: int) -> None:
+    """Those of a folder lie in the order of their classes."""
+    some = replace(part(), rows=torch.arange(45))
+    found = some.spread(most * 4 * 5 + 3)[:, 0, 0, 0].tolist()
+    assert found == [int(44 * number / max(1, most - 1)) for number in range(most)]
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda: shuffled_batches(part(), 5, seed=1),
+        lambda: training_batches(part(), TrainingConfig(flip="random", batch_size=5), 46, 1, 2, 3),
+        lambda: batches(replace(part(), images=torch.zeros(46, 3, 512, 512, dtype=torch.uint8))),
+    ],
+)
+def test_a_signal_is_heard_between_two_batches(
+    monkeypatch: pytest.MonkeyPatch, cut: Callable[[], Iterator[tuple[Tensor, Tensor]]]
+) -> None:
+    left = cut()
+    next(left)
+    monkeypatch.setattr(interrupts, "_received", signal.SIGINT)
+    with pytest.raises(interrupts.Interrupted):
+        next(left)

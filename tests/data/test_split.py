@@ -154,6 +154,22 @@ def test_a_small_limit_leaves_every_class_in_train_and_test() -> None:
     assert by_class(data, data.split.test) == [1, 1, 0]
 
 
+def test_a_class_keeps_two_pictures_for_train_and_validation() -> None:
+    data = divide(made_up([60, 3]), config(test_images=59), 0)
+    assert by_class(data, data.split.test) == [58, 1]
+
+
+def test_a_limit_leaves_no_class_out_of_what_is_learnt_from() -> None:
+    pictures = made_up([100, 2, 2, 2], (10, 1, 1, 1))
+    data = divide(pictures, config(limit=5, validation_images=1), 0)
+    assert min(by_class(data, data.split.train)) == 1
+
+
+def test_the_share_of_a_limited_test_set_is_rounded() -> None:
+    data = divide(made_up([500, 500], (15, 10)), config(limit=100), 0)
+    assert len(data.split.test) == 3, "a tenth of 25"
+
+
 @pytest.mark.parametrize("limit", [1000, 1001, 10**9])
 def test_a_limit_no_smaller_than_the_pool_changes_nothing(limit: int) -> None:
     pictures = made_up([500, 500], (10, 10))

@@ -23,6 +23,9 @@ def test_filtered_patches_are_uncorrelated_and_vary_alike(colours: int) -> None:
     filters = whitening_filters(images)
     assert filters.shape == (2 * number, colours, 2, 2)
     assert torch.equal(filters[number:], -filters[:number])
+    flat = filters[:number].flatten(1)
+    largest = flat.gather(1, flat.abs().argmax(1, keepdim=True))
+    assert (largest > 0).all(), "which of a filter and its mirror comes first is no accident"
     seen = nn.functional.conv2d(images, filters[:number]).transpose(0, 1).flatten(1).double()
     covariance = seen @ seen.T / seen.shape[1]
     assert torch.allclose(covariance, torch.eye(number, dtype=torch.float64), atol=0.03)

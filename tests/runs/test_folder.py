@@ -66,6 +66,7 @@ def test_a_file_is_written_whole_with_the_folders_above_it(tmp_path: Path) -> No
     ("number", "expected", "advice"),
     [
         (errno.ENOSPC, StorageError, "No space left on device; free some space and go on with"),
+        (errno.EDQUOT, StorageError, ".*uota exceeded; free some space and go on with --resume"),
         (errno.EIO, StorageError, "Input/output error$"),
         (errno.EROFS, CannotCreateError, "cannot be written: Read-only file system$"),
     ],

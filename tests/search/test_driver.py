@@ -23,6 +23,7 @@ from made_search import (
 )
 from nas_cifar10.errors import NasError, StorageError, UnreadableError
 from nas_cifar10.runs import files
+from nas_cifar10.runs.files import read_csv
 from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.runs.place import Place
 from nas_cifar10.search import driver, executors
@@ -275,6 +276,7 @@ def test_a_candidate_is_not_trained_twice(tmp_path: Path, monkeypatch: pytest.Mo
         assert trial.epochs == ()
     found = json.loads(place.run.search.read_text())
     assert found["epochs"]["trained"] == len(trained)
+    assert sum(int(row["epochs"]) for row in read_csv(place.run.trials)) == len(trained)
     adds_up(found)
 
 

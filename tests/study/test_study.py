@@ -161,6 +161,14 @@ def test_model_based_trials_begin_once_the_start_up_trials_have_ended(path: Path
     assert [trial.kind for trial in study.trials()] == ["random"] * 5 + ["model_based"] * 5
 
 
+@pytest.mark.parametrize(("sampler", "kind"), [("tpe", "model_based"), ("local", "local")])
+def test_so_many_trials_start_at_random_and_no_more(path: Path, sampler: str, kind: str) -> None:
+    settings = f"search.sampler={{name: {sampler}, startup_trials: 4}}"
+    study = made_study(path, made_config(settings))
+    play(study, 6, cohort=1)
+    assert [trial.kind for trial in study.trials()] == ["random"] * 4 + [kind] * 2
+
+
 def test_random_trials_are_called_random(path: Path) -> None:
     study = made_study(path, made_config("search.sampler.name=random"))
     play(study, 8)
@@ -288,6 +296,16 @@ def test_importances_survive_few_trials(path: Path, complete: int) -> None:
         assert set(found) == set(study.space.dimensions)
         assert all(math.isfinite(value) and value >= 0 for value in found.values())
         assert all(one >= other for one, other in pairwise(found.values()))
+
+
+def test_what_repeats_another_has_no_say_in_importances(path: Path) -> None:
+    study = made_study(path, made_config())
+    play(study, 8, cohort=1)
+    before = study.importances()
+    for number in (8, 9, 10):
+        trial = study.add(study.propose(number), Cost(7, 11, ()), repeats=0)
+        study.end(trial, "repeated", "same as trial 0", "complete", 0.99 - 0.1 * (number - 8))
+    assert before == study.importances() != {}
 
 
 def test_importances_need_values_that_differ(path: Path) -> None:

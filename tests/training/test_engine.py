@@ -135,6 +135,14 @@ def test_dropout_follows_from_the_epochs_seed_alone() -> None:
     assert not torch.equal(outputs.logits, found[0][0][1].logits)
 
 
+def test_every_epoch_has_a_seed_of_its_own() -> None:
+    asked = list[int]()
+    trained = network(dropout=0.5)
+    adam = torch.optim.Adam(trained.parameters())
+    list(train_epochs(trained, adam, in_order, (3, 4), lambda e: asked.append(e) or e, "fp32"))  # type: ignore[func-returns-value]
+    assert asked == [3, 4]
+
+
 def test_the_global_random_state_is_put_back() -> None:
     trained = network(dropout=0.5)
     adam = OPTIMIZERS["adam"](trained.parameters(), 0.01)
