@@ -111,10 +111,8 @@ def test_a_server_that_stays_away_ends_the_search_and_resume_finishes_it(
             events = run_search(study, place.run, trains)
             next(trial for trial in events if len(trial.epochs) == 1)
             server.stop("fast")
-            begun_at = time.monotonic()
             with pytest.raises(StorageError, match=r"waited 1 s for it .* go on with --resume$"):
                 list(events)
-        assert time.monotonic() - begun_at < 20
     server.start()
     again = open_study(study.database, None)
     driven(again, place.run.root)

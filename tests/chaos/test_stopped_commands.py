@@ -84,7 +84,7 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, float
 def wait_until_it_listens(process: subprocess.Popen[str]) -> None:
     """Wait until Python has loaded our first module; before, the system's own answer holds."""
     mask = 1 << (signal.SIGTERM - 1)
-    status, end = Path(f"/proc/{process.pid}/status"), time.monotonic() + 20
+    status, end = Path(f"/proc/{process.pid}/status"), time.monotonic() + 120
     while not int(re.findall(r"SigCgt:\s*(\w+)", status.read_text())[0], 16) & mask:
         assert time.monotonic() < end
         time.sleep(0.005)
@@ -150,18 +150,21 @@ def test_nearly_all_of_them_ended_within_ten_seconds() -> None:
     assert sum(seconds <= 10 for seconds in TAKEN) >= 0.99 * len(TAKEN)
 
 
-def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
-    process = started(tmp_path, (*RUN, "--set", "training.epochs=500"))
-    assert process.stderr is not None
-    while "epoch 1/500" not in process.stderr.readline():
-        assert process.poll() is None, "it ended before it trained"
-    process.send_signal(signal.SIGTERM)
-    time.sleep(0.1)
-    begun = time.monotonic()
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=10)
-    assert time.monotonic() - begun < 1
-    assert process.returncode in (-signal.SIGTERM, 143)
+def test_a_second_signal_ends_what_does_not_answer_the_first() -> None:
+    code = (
+        "from nas_cifar10 import interrupts\n"
+        "interrupts.listen()\n"
+        "print('listens', flush=True)\n"
+        "while interrupts._received is None: pass\n"
+        "print('noted', flush=True)\n"
+        "while True: pass\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        for said in (b"listens\n", b"noted\n"):
+            assert process.stdout.readline() == said
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == -signal.SIGTERM
 
 
 def test_no_signal_is_lost_while_the_program_is_loaded(tmp_path: Path) -> None:
