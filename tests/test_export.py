@@ -237,6 +237,11 @@ def test_out_names_another_place(digits: RunFolder, tmp_path: Path) -> None:
     assert (found["file"], found["bytes"]) == (str(path), path.stat().st_size)
     assert found["checked"]["largest_difference"] <= 1e-4
     assert path.is_file()
+    for there in (path, digits.retrain.model, digits.study):
+        before = there.read_bytes()
+        message = refused(73, "export", "--run", digits.root, "--format", "pt2", "--out", there)
+        assert f"{there}: exists already; name another file" in message
+        assert there.read_bytes() == before
     message = refused(73, "export", "--run", digits.root, "--format", "pt2", "--out", tmp_path)
     assert "cannot be written" in message
 

@@ -3,8 +3,11 @@
 import atexit
 import errno
 import os
+import re
 import sys
 from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
 
 from nas_cifar10 import interrupts
 
@@ -20,6 +23,7 @@ def main() -> None:
     from nas_cifar10.cli.app import app
 
     try:
+        _check_words(sys.argv)
         app()
     except SystemExit as end:
         interrupts.ignore()
@@ -29,6 +33,18 @@ def main() -> None:
         if error.errno != errno.ENOSPC or error.filename is not None:
             raise
         os._exit(_no_room(error))
+
+
+def _check_words(words: list[str]) -> None:
+    """Refuse an empty word: as a path it would be the current folder, which nobody has named."""
+    for before, word in pairwise(words):
+        if not word or re.fullmatch("--[a-z-]+=", word):
+            place = word.rstrip("=") or Path(before).name
+            print(
+                f"{place}: what follows is empty; is a variable of the shell not set?",
+                file=sys.stderr,
+            )
+            raise SystemExit(2)
 
 
 def _flushed(code: int) -> int:

@@ -1,5 +1,7 @@
 """Which folder and which study a command means, and that it never mixes two."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,39 @@ def test_a_study_of_another_name_is_not_put_into_a_run(folder: Path) -> None:
         assert told in refused(73, *words)
     assert {path: path.read_bytes() for path in before} == before
     assert nas("show", "--run", "outputs/tiny-run", "--study", "other").exit_code == 0
+    for command in ("retrain", "report", "show"):
+        words = (command, "--run", "outputs/tiny-run", "--study", "third")
+        assert "'other', 'tiny run'" in refused(2, *words)
+
+
+def test_a_run_that_is_replaced_by_one_of_another_name_leaves_no_study(folder: Path) -> None:
+    assert nas("search", "--config", "tiny.yaml", "--run", "runs/a").exit_code == 0
+    other = ("--set", "name=other", "--run", "runs/a", "--overwrite")
+    assert nas("search", "--config", "tiny.yaml", *other).exit_code == 0
+    shown = nas("show", "--study-db", "runs/a/study.db")
+    assert shown.exit_code == 0, shown.output
+    assert shown.stdout.startswith("other: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "place"), [(("--run", ""), "--run"), (("--run=",), "--run"), (("",), "predict")]
+)
+def test_an_empty_word_is_not_the_current_folder(
+    folder: Path, words: tuple[str, ...], place: str
+) -> None:
+    command = [sys.executable, "-m", "nas_cifar10", "predict", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    told = f"{place}: what follows is empty; is a variable of the shell not set?\n"
+    assert done.stderr == told
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"study": 3}'])
+def test_a_damaged_record_of_a_run_says_how_to_go_on_without_it(folder: Path, text: str) -> None:
+    assert nas("search", "--config", "tiny.yaml", "--run", "runs/a").exit_code == 0
+    (folder / "runs/a/environment.json").write_text(text)
+    message = refused(65, "show", "--run", "runs/a")
+    assert message.endswith("; remove it, and name the study with --study-db\n")
 
 
 def test_a_config_and_a_database_within_a_run_mean_that_run(folder: Path) -> None:

@@ -55,7 +55,7 @@ def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_a_damaged_one_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "asked.json"
     path.write_text(text)
-    with pytest.raises(BadDataError, match=f"^{path}: "):
+    with pytest.raises(BadDataError, match=f"^{path}: .*; remove it, and say again"):
         read_asked(path)
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nas_cifar10.cli.output import announce, print_table, stdout_console
-from nas_cifar10.errors import BadDataError, NasError
+from nas_cifar10.errors import BadDataError, CannotCreateError, NasError
 from nas_cifar10.export import FORMATS, check_needed, export_model, pictures_of_run
 from nas_cifar10.model import Model, read_model
 from nas_cifar10.predict import Answer, check_top, picture_files
@@ -99,6 +100,8 @@ def export(run: RunFolder, form: str, out: Path | None, *, as_json: bool) -> Non
         NasError: there is no model, there are no pictures, or the file answers differently.
     """
     check_needed(form)
+    if out is not None and os.path.lexists(out) and not out.is_dir():
+        raise CannotCreateError(f"{one_line(out)}: exists already; name another file with --out")
     weights = read_bytes(run.retrain.model) if run.retrain.model.exists() else b""
     model = read_model(run.retrain)
     announce("reading the run's pictures, which the file is checked on")

@@ -26,6 +26,8 @@ def stdout_console() -> Console:
 def print_table(rows: Sequence[tuple[str, str]]) -> None:
     """Print rows of a name and a text."""
     table = Table(show_header=False, pad_edge=False)
+    table.add_column()
+    table.add_column(overflow="fold")  # a path is whole on a narrow terminal, too
     for name, text in rows:
         table.add_row(Text(harmless(name)), Text(harmless(text)))
     stdout_console().print(table)

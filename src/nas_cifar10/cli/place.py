@@ -57,7 +57,12 @@ def _locate(run_dir: Path | None, study_db: str | None, study_name: str | None) 
     if not run.environment.exists():
         raise MissingInputError(f"{run.root}: holds no run; start one with nas run --config FILE")
     stored = environment.read(run.environment)
-    return Place(run, database_of(run, stored.database), study_name or stored.study)
+    database = database_of(run, stored.database)
+    if study_name not in (None, stored.study):
+        from nas_cifar10.study.storage import open_study
+
+        open_study(database, study_name)  # or else it says which there are
+    return Place(run, database, study_name or stored.study)
 
 
 def _locate_database(database: Database, study_name: str | None) -> Place:

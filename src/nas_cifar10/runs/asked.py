@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked
 
-from nas_cifar10.errors import BadDataError, MissingInputError
+from nas_cifar10.errors import BadDataError, MissingInputError, UnreadableError
 from nas_cifar10.runs.files import read_json, write_json
 from nas_cifar10.runs.reading import why
 
@@ -76,10 +76,13 @@ def read_asked(path: Path) -> Asked:
         return TypeAdapter(Asked).validate_python(read_json(path))
     except MissingInputError:
         return Asked()
+    except UnreadableError:
+        raise
     except ValidationError as error:
-        raise BadDataError(
-            f"{path}: is damaged: {why(error)}; remove it, and say again what is to be retrained"
-        ) from None
+        told = f"{path}: is damaged: {why(error)}"
+    except BadDataError as error:
+        told = str(error)
+    raise BadDataError(f"{told}; remove it, and say again what is to be retrained")
 
 
 def command(arguments: list[str], asked: Asked) -> str:

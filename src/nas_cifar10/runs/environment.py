@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from nas_cifar10.errors import BadDataError
+from nas_cifar10.errors import BadDataError, UnreadableError
 from nas_cifar10.runs.files import read_json
 from nas_cifar10.runs.reading import why
 
@@ -45,10 +45,13 @@ def read(path: Path) -> Recorded:
     """
     try:
         return Recorded.model_validate(read_json(path))
+    except UnreadableError:
+        raise
     except ValidationError as error:
-        raise BadDataError(
-            f"{path}: is damaged: {why(error)}; remove it, and name the study with --study-db"
-        ) from None
+        told = f"{path}: is damaged: {why(error)}"
+    except BadDataError as error:
+        told = str(error)
+    raise BadDataError(f"{told}; remove it, and name the study with --study-db")
 
 
 def _version(package: str) -> str | None:

@@ -100,11 +100,20 @@ def start(
     name = place.study_name or config.name
     begin()
     if overwrite:
+        replaced = {name, *_own_study(place)}
         place.run.clear()  # first: while the study is there, the folder is not taken for free
-        delete_study(place.database, name)
+        for each in replaced:
+            delete_study(place.database, each)
     study = create_study(place.database, name, facts)
     describe_run(study, place, data, device)
     return Ready(study, data, _executor(study, data, device, forked))
+
+
+def _own_study(place: Place) -> list[str]:
+    """Return the study of the run that is there, where its database lies in the run's folder."""
+    path, run = place.database.path, place.run
+    own = path is not None and path.parent.resolve() == run.root.resolve()
+    return [environment.read(run.environment).study] if own and run.environment.exists() else []
 
 
 def go_on(
