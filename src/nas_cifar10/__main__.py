@@ -40,10 +40,8 @@ def _check_words(words: list[str]) -> None:
     for before, word in pairwise(words):
         if not word or re.fullmatch("--[a-z-]+=", word):
             place = word.rstrip("=") or Path(before).name
-            print(
-                f"{place}: what follows is empty; is a variable of the shell not set?",
-                file=sys.stderr,
-            )
+            told = f"{place}: what follows is empty; is a variable of the shell not set?\n"
+            sys.stderr.write(told)
             raise SystemExit(2)
 
 

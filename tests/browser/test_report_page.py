@@ -115,6 +115,46 @@ def test_the_leaderboard_sorts_and_filters(open_page: Open, made_report: Path) -
     assert opened.page.locator("#count").text_content() == "0 of 10"
 
 
+def test_words_are_sorted_from_a_to_z_and_numbers_from_the_largest(
+    open_page: Open, made_report: Path
+) -> None:
+    opened = open_page()
+    opened.show(made_report)
+    opened.page.locator("#board thead button").nth(3).click()
+    assert column(opened.page, 3) == sorted(column(opened.page, 3))
+    opened.page.locator("#board thead button").nth(0).click()
+    assert column(opened.page, 0) == [str(number) for number in reversed(range(10))]
+
+
+def test_names_of_rows_stay_in_sight_and_are_not_crushed(open_page: Open, tmp_path: Path) -> None:
+    run = MadeRun(class_names=[f"a rather long name of class {n}" for n in range(25)]).write(
+        tmp_path
+    )
+    report(run)
+    opened = open_page(viewport={"width": 390, "height": 800}, reduced_motion="reduce")
+    opened.show(run.page)
+    for table in ("#per-class", ".confusion"):
+        opened.page.locator(f".wide:has({table})").evaluate("each => (each.scrollLeft = 150)")
+        for name in ("thead th", "tbody th"):
+            box = opened.page.locator(f"{table} {name}").first.bounding_box()
+            assert box is not None
+            assert box["x"] >= 0
+            assert 80 <= box["width"] <= 170
+    opened.page.locator("[data-cell]").first.click()
+    assert opened.page.locator("#cell").evaluate("each => each.getBoundingClientRect().top") < 800
+
+
+def test_paper_loses_no_column_of_the_confusion_matrix(open_page: Open, tmp_path: Path) -> None:
+    run = MadeRun(class_names=[f"a rather long name of class {n}" for n in range(25)]).write(
+        tmp_path
+    )
+    report(run)
+    opened = open_page(viewport={"width": 718, "height": 1000})  # A4 between its margins
+    opened.show(run.page)
+    opened.page.emulate_media(media="print")
+    assert opened.page.locator(".confusion").evaluate("each => each.offsetWidth") <= 718
+
+
 def test_a_cell_of_the_confusion_matrix_shows_its_pictures(
     open_page: Open, made_report: Path
 ) -> None:

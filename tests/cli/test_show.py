@@ -5,13 +5,16 @@ import os
 import pty
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from made_holder import Holder
 from made_report import undrawn
 from made_search import adds_up
 from made_terminal import read_until
@@ -86,12 +89,31 @@ def on_terminal(run: RunFolder, **environment: str) -> str:
     return seen
 
 
-def test_on_a_narrow_terminal_only_the_network_is_cut(run: RunFolder) -> None:
+def test_on_a_narrow_terminal_only_the_network_wraps_and_nothing_is_lost(run: RunFolder) -> None:
     seen = re.sub(r"\x1b\[[\d;]*m", "", on_terminal(run, COLUMNS="60", NO_COLOR="1"))
-    rows = [line.rstrip() for line in seen.splitlines() if line.strip()][-5:]
-    assert rows[0].split() == ["trial", "accuracy", "epochs", "parameters", "state", "network"]
-    assert {row.split()[0] for row in rows[1:]} == {"0", "1", "2", "3"}
+    lines = [line.rstrip() for line in seen.splitlines() if line.strip()]
+    head = next(place for place, line in enumerate(lines) if line.startswith("trial"))
+    assert lines[head].split() == ["trial", "accuracy", "epochs", "parameters", "state", "network"]
+    rows = lines[head + 1 :]
     assert all(len(row) <= 60 for row in rows)
+    column = lines[head].index("network")
+    assert {row[:column].split()[0] for row in rows if row[:column].strip()} == {*"0123"}
+    assert sum("rate" in row[column:] for row in rows) == 4
+
+
+def test_what_nobody_goes_on_with_is_interrupted_and_says_what_goes_on(
+    run: RunFolder, tmp_path: Path
+) -> None:
+    stopped = RunFolder(Path(shutil.copytree(run.root, tmp_path / "run")))
+    with closing(sqlite3.connect(stopped.study)) as study, study:
+        study.execute("UPDATE trials SET state = 'RUNNING' WHERE number = 3")
+    shown = nas("show", "--run", str(stopped.root))
+    assert " interrupted " in shown.stdout
+    assert shown.stderr.endswith(f"nas search --run {stopped.root} --resume\n")
+    with Holder(stopped.root):
+        shown = nas("show", "--run", str(stopped.root))
+        assert " running " in shown.stdout
+        assert "--resume" not in shown.stderr
 
 
 def test_no_color_is_obeyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

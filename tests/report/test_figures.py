@@ -3,8 +3,10 @@
 import contextlib
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -321,6 +323,33 @@ def test_one_epoch_is_a_dot_and_not_an_empty_axis(make_run: Make) -> None:
         assert num_colors(png(drawn(facts, name))) > 20
 
 
+def test_what_did_not_end_is_dashed(make_run: Make) -> None:
+    facts = gather(make_run(states=("complete", "pruned", "pruned")))
+    assert facts.trials is not None
+    trials = (*facts.trials[:2], replace(facts.trials[2], state="interrupted"))
+    figure = drawn(replace(facts, trials=trials), "intermediate_values")
+    dashed = {line.get_label(): line.get_linestyle() for line in figure.legends[0].get_lines()}
+    assert dashed == {"pruned": "-", "interrupted": ":", "best": "-"}
+
+
+def test_a_score_can_be_read_on_its_colour(run: RunFolder) -> None:
+    """Contrast by WCAG 2: 4.5 at least."""
+    axes = drawn(gather(run), "classification_report").axes[0]
+    image = axes.images[0]
+    array = np.asarray(image.get_array())
+    for text in axes.texts:
+        column, row = map(int, text.get_position())
+        if column < array.shape[1]:
+            light = [_light(c) for c in (text.get_color(), image.to_rgba(array[row, column]))]
+            assert (max(light) + 0.05) / (min(light) + 0.05) >= 4.5
+
+
+def _light(color: Any) -> float:
+    part = np.array(matplotlib.colors.to_rgb(color))
+    linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
 def test_few_trials_make_importances_noise_and_the_caption_says_so(make_run: Make) -> None:
     few = words(drawn(gather(make_run()), "importance"))
     assert "PED-ANOVA over 4 complete trials" in few
@@ -501,6 +530,15 @@ def test_a_name_is_cut_in_its_middle_and_keeps_both_ends() -> None:
 
 def test_names_that_look_the_same_get_their_number() -> None:
     assert ink.names(["猫", "犬", "cat", "\u200b"], 10) == ["□ #0", "□ #1", "cat", "#3"]
+    assert ink.names(["猫犬", "cat 猫"], 10) == ["□□ #0", "cat □"], "boxes tell nothing apart"
+
+
+def test_names_of_broad_letters_are_cut_to_fewer() -> None:
+    broad, narrow, boxes = ink.names(["W" * 40, "i" * 40, "猫" * 40], 16)
+    assert len(broad) < len(narrow) == 16
+    assert boxes.endswith("□ #2")
+    drawn = [Figure().text(0, 0, name, fontsize=10) for name in (broad, narrow, boxes)]
+    assert all(text.get_window_extent().width <= 17 * 0.65 * 10 / 72 * 100 for text in drawn)
 
 
 def test_a_dollar_is_a_dollar_and_no_formula() -> None:

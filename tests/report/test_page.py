@@ -260,6 +260,7 @@ def test_several_seeds_stand_beside_the_accuracy_and_in_the_caveats(make_run: Ma
     alone = page_of(run)
     assert "One retrain with one seed" in alone
     assert "summary.test_accuracy.mean" not in alone
+    assert "first seed" not in alone
     write_json(run.retrain.summary, over_three_seeds())
     text = page_of(run)
     assert "One retrain with one seed" not in text
@@ -269,6 +270,8 @@ def test_several_seeds_stand_beside_the_accuracy_and_in_the_caveats(make_run: Ma
     assert tile is not None
     assert tile[1] == "71.3 %"
     assert tile[2] == "test accuracy, standard deviation 1.5 points"
+    assert "<dt>test accuracy, first seed</dt>" in text
+    assert "right with its first seed (3 seeds: 71.3\u00a0% ± 1.5)." in text
 
 
 def test_the_spread_of_seeds_stands_beside_the_baseline(make_run: Make) -> None:

@@ -14,14 +14,14 @@ from nas_cifar10.config.load import config_from_plain
 from nas_cifar10.networks.cost import cost
 from nas_cifar10.report import captions, caveats
 from nas_cifar10.report.charts import Chart
-from nas_cifar10.report.charts_model import roc, training
+from nas_cifar10.report.charts_model import classes, roc, training
 from nas_cifar10.report.charts_search import history, slices
 from nas_cifar10.report.drawing import drawing
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.figures import FIGURES, draw
 from nas_cifar10.report.figures_front import named
 from nas_cifar10.report.gather import gather
-from nas_cifar10.report.headline import numbers, sentence
+from nas_cifar10.report.headline import measured_on, numbers, scores, sentence
 from nas_cifar10.report.parts import Trial
 from nas_cifar10.report.summary import summary
 from nas_cifar10.report.write import report
@@ -242,6 +242,43 @@ def test_trials_without_a_value_stand_below_the_others(
     heights = {trace["name"]: trace["y"] for trace in chart.traces}
     apart = [heights.pop(f"{state}, without a value") for state in ("infeasible", "failed")]
     assert max(map(max, apart)) < min(map(min, heights.values()))
+
+
+def test_many_classes_are_bars_side_by_side_with_a_name_each(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    few = classes(gather(make_run()))
+    many = classes(gather(make_run(class_names=[f"class {number}" for number in range(25)])))
+    assert isinstance(few, Chart)
+    assert isinstance(many, Chart)
+    assert {trace["orientation"] for trace in few.traces} == {"v"}
+    assert {trace["orientation"] for trace in many.traces} == {"h"}
+    assert len(many.layout["yaxis"]["ticktext"]) == 25
+
+
+def test_how_well_it_does_says_on_what_and_begins_with_the_accuracy(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    facts = gather(make_run())
+    assert measured_on(facts) == "On 10,000 test pictures, after 30 epochs:"
+    first = scores(facts)[0]
+    assert first.name == "test accuracy"
+    assert first.note.startswith("95 % interval ")
+
+
+def test_what_was_not_trained_to_the_end_is_not_called_not_retrained(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    run = make_run()
+    run.retrain.metrics.unlink()
+    assert "The network was not trained to the end: there is no test accuracy yet." in said(run)[1]
+    run.retrain.history.unlink()
+    assert "The network was not retrained: there is no test accuracy yet." in said(run)[1]
+
+
+def test_nothing_was_chosen_where_no_trial_completed(make_run: Callable[..., RunFolder]) -> None:
+    told = said(make_run(states=("pruned",) * 3 + ("running",), retrained=0))[1]
+    assert not any("chose this" in text or "importances" in text for text in told)
 
 
 def test_a_class_that_is_never_found_is_named(make_run: Callable[..., RunFolder]) -> None:

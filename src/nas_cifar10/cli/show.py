@@ -35,14 +35,17 @@ def show_study(place: Place, *, as_json: bool) -> None:
     study = open_study(place.database, place.study_name)
     if as_json:
         print(json.dumps(_as_json(study), indent=2))
-    elif sys.stdout.isatty() and _runs(place, study, study.trials()):
-        _follow(place, study)
+        return
+    trials = study.trials()
+    if sys.stdout.isatty() and _runs(place, study, trials):
+        trials = _follow(place, study)
     else:
-        trials = study.trials()
-        stdout_console().print(_screen(study, trials, most=None))
-        if any(trial.state == "running" for trial in trials) and not _runs(place, study, trials):
-            words = ["nas", "search", "--run", str(place.run.root), "--resume"]
-            print(f"interrupted; {shlex.join(words)} goes on", file=sys.stderr)
+        stopped = _is_stopped(place, study, trials)
+        stdout_console().print(_screen(study, trials, most=None, stopped=stopped))
+    if _is_stopped(place, study, trials):
+        more = ["--set", "search.max_minutes=null"] if study.clock.stopped == "time" else []
+        words = ["nas", "search", "--run", str(place.run.root), "--resume", *more]
+        print(f"unfinished; this goes on: {harmless(shlex.join(words))}", file=sys.stderr)
 
 
 def serve_dashboard(place: Place, port: int) -> None:
@@ -74,16 +77,18 @@ def _as_json(study: Study) -> dict[str, Any]:
     return totals | {"leaderboard": [rows[trial.number] for trial in _ranked(study, trials)]}
 
 
-def _follow(place: Place, study: Study) -> None:
+def _follow(place: Place, study: Study) -> list[Trial]:
+    """Show the trials until the search ends, and return them."""
     console = Console()
     with Live(console=console, auto_refresh=False) as live:
         while True:
             trials = study.trials()
             running = _runs(place, study, trials)
             most = max(1, console.height - _FRAME) if running else None
-            live.update(_screen(study, trials, most), refresh=True)
+            stopped = _is_stopped(place, study, trials)
+            live.update(_screen(study, trials, most, stopped=stopped), refresh=True)
             if not running:
-                return
+                return trials
             time.sleep(_SECONDS)
             interrupts.check()
 
@@ -93,6 +98,12 @@ def _runs(place: Place, study: Study, trials: Sequence[Trial]) -> bool:
     ended = sum(trial.state != "running" for trial in trials)
     over = ended == study.config.search.trials or study.clock.stopped == "time"
     return not over and is_held(place.run)
+
+
+def _is_stopped(place: Place, study: Study, trials: Sequence[Trial]) -> bool:
+    """Say whether trials wait for a resume; what runs on another machine cannot be seen here."""
+    here = place.run.environment.exists()
+    return here and any(t.state == "running" for t in trials) and not _runs(place, study, trials)
 
 
 def _ranked(study: Study, trials: Sequence[Trial]) -> list[Trial]:
@@ -106,21 +117,24 @@ def _ranked(study: Study, trials: Sequence[Trial]) -> list[Trial]:
     return [*ranked(trials, search), *sorted(others, key=rank)]
 
 
-def _screen(study: Study, trials: Sequence[Trial], most: int | None) -> Group:
+def _screen(study: Study, trials: Sequence[Trial], most: int | None, *, stopped: bool) -> Group:
+    """Show trials, each on one line while there may be more of them than lines."""
     search = study.config.search
-    # Expanded, only the network is cut on a narrow terminal; without, Rich drops whole columns.
+    # Expanded, only the network is narrowed on a terminal; without, Rich drops whole columns.
     table = Table(box=None, pad_edge=False, header_style="bold", expand=sys.stdout.isatty())
     numbers = ["trial", search.score.replace("_f1", " F1"), "epochs", "parameters"]
     for name in [*numbers, *(_COSTS[cost][0] for cost in _more_costs(study))]:
         table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     if search.costs:
         table.add_column("front", no_wrap=True, min_width=len("front"))
-    table.add_column("state", no_wrap=True, min_width=len("complete"))
-    table.add_column("network", no_wrap=True, overflow="ellipsis", ratio=1)
     shown, front = _ranked(study, trials), front_of(trials, search) if search.costs else []
-    for trial in shown[:most]:
-        cells = _cells(study, trial, on_front=trial in front)
-        table.add_row(*cells, style=_STATES.get(trial.state, ""))
+    names = {"running": "interrupted"} if stopped else {}
+    states = [names.get(trial.state, trial.state) for trial in shown]
+    table.add_column("state", no_wrap=True, min_width=max(map(len, ["complete", *states])))
+    table.add_column("network", no_wrap=most is not None, overflow="ellipsis", ratio=1)
+    for trial, state in zip(shown[:most], states[:most], strict=True):
+        head, network = _cells(study, trial, on_front=trial in front)
+        table.add_row(*head, state, network, style=_STATES.get(state, ""))
     left_out = len(shown[most:]) if most is not None else 0
     below = [Text(f"and {left_out:,} more")] if left_out else []
     return Group(Text(harmless(_total(study, trials))), table, *below)
@@ -131,7 +145,8 @@ def _more_costs(study: Study) -> list[str]:
     return [cost for cost in study.config.search.watched if cost != "parameters"]
 
 
-def _cells(study: Study, trial: Trial, *, on_front: bool) -> list[str]:
+def _cells(study: Study, trial: Trial, *, on_front: bool) -> tuple[list[str], str]:
+    """Return what stands left of a trial's state, and its network."""
     search = study.config.search
     reached = f"{score(trial, search):.4f}" if trial.epochs else ""
     epochs = f"{len(trial.epochs)}/{study.config.training.epochs}"
@@ -139,8 +154,7 @@ def _cells(study: Study, trial: Trial, *, on_front: bool) -> list[str]:
     network = f"{trial.candidate.architecture}, {values}".replace("_", " ").removesuffix(", ")
     costs = [_COSTS[cost][1].format(getattr(trial, cost)) for cost in _more_costs(study)]
     mark = ["yes" if on_front else ""] if search.costs else []
-    head = [str(trial.number), reached, epochs, f"{trial.parameters:,}", *costs, *mark]
-    return [*head, trial.state, network]
+    return [str(trial.number), reached, epochs, f"{trial.parameters:,}", *costs, *mark], network
 
 
 def _total(study: Study, trials: Sequence[Trial]) -> str:

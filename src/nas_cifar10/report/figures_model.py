@@ -34,6 +34,7 @@ from nas_cifar10.report.parts import (
 from nas_cifar10.text import rounded
 
 _SCORES = ("precision", "recall", "f1")
+_DEEPEST = 0.5  # of the colours: ink on a score of 1 has a contrast of 6
 _ROWS = 40  # classes in one column of the classification report
 _MOST_CLASSES = 120
 _MOST_NUMBERED = 20  # classes; a confusion matrix with more has no room for counts
@@ -141,11 +142,11 @@ def _report(
 
 
 def _heat_table(axes: Axes, table: list[list[float]], support: list[int], lowest: float) -> None:
-    axes.imshow(table, cmap=HEAT, vmin=lowest, vmax=1.25, aspect="auto")
+    deepest = lowest + (1 - lowest) / _DEEPEST
+    axes.imshow(table, cmap=HEAT, vmin=lowest, vmax=deepest, aspect="auto")
     for row, scores in enumerate(table):
         for column, score in enumerate(scores):
-            color = on_dark((score - lowest) / (1.25 - lowest))
-            _cell(axes, column, row, rounded(score), color)
+            _cell(axes, column, row, rounded(score), INK)
         _cell(axes, 3, row, f"{support[row]:,}", MUTED)
     axes.set_xlim(-0.5, 3.5)
     axes.set_xticks(range(4), ["precision", "recall", "F1", "pictures"], fontsize=TICK)

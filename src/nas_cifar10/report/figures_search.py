@@ -42,6 +42,7 @@ _KINDS = {
 }
 # An empty fill is the kind's own colour.
 _FILLS = {"complete": "", "pruned": "white", "running": FAINT, "interrupted": FAINT}
+_DASHES = {"running": ":", "interrupted": ":"}
 _WITHOUT_VALUE = {"failed": "x", "infeasible": "v", "repeated": "+"}
 FEWEST = 4
 _MANY = 500  # trials; among more of them only those that completed are drawn in full colour
@@ -159,8 +160,10 @@ def intermediate_values(facts: Facts) -> Figure | str:
     best = facts.best.number if facts.best else None
     complete = {n for n in curves if states.get(n) == "complete" and n != best}
     others = curves.keys() - complete - {best}
-    ends = " or ".join(sorted({states.get(n, "running") for n in others}))
-    entries = _lines(axes, [curves[n] for n in sorted(others)], MUTED, ends)
+    entries: list[tuple[str, dict[str, Any]]] = []
+    for state in sorted({states.get(n, "running") for n in others}):
+        chosen = [curves[n] for n in sorted(others) if states.get(n, "running") == state]
+        entries += _lines(axes, chosen, MUTED, state, dash=_DASHES.get(state, "-"))
     entries += _lines(axes, [curves[n] for n in sorted(complete)], BLUE, "complete")
     if best in curves:
         entries += _lines(axes, [curves[best]], ORANGE, "best", width=2.6)
@@ -174,7 +177,7 @@ def intermediate_values(facts: Facts) -> Figure | str:
 
 
 def _lines(
-    axes: Axes, curves: list[Curve], color: str, label: str, width: float = 1.4
+    axes: Axes, curves: list[Curve], color: str, label: str, width: float = 1.4, dash: str = "-"
 ) -> list[tuple[str, dict[str, Any]]]:
     """Draw curves of one kind, dots where there is room; return what they mean."""
     if not curves:
@@ -182,11 +185,12 @@ def _lines(
     many = len(curves) > 50
     lines = [np.column_stack([curve.epochs, curve.values]) for curve in curves]
     alpha = float(np.clip(40 / len(curves), 0.02, 1))
-    axes.add_collection(LineCollection(lines, colors=color, linewidths=width, alpha=alpha))
+    look: dict[str, Any] = {"color": color, "linestyle": dash}
+    axes.add_collection(LineCollection(lines, linewidths=width, alpha=alpha, **look))
     dots = np.concatenate([line[-1:] if many else line for line in lines])
     size, above = (6 if many else 18), 4 if color == ORANGE else 2
     axes.scatter(dots[:, 0], dots[:, 1], s=size, color=color, alpha=alpha, zorder=above)
-    return [(label, {"linestyle": "-", "linewidth": max(width, 2), "color": color})]
+    return [(label, look | {"linewidth": max(width, 2)})]
 
 
 def _name_ends(axes: Axes, curves: dict[int, Curve], best: int | None) -> None:

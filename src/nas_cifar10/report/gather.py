@@ -74,9 +74,10 @@ def gather(run: RunFolder) -> Facts:
     dimensions = SearchSpace.from_config(config.space).dimensions if config else {}
     costs = config.search.costs if config else ()
     samples, at_work = _part(run.pictures, _samples), is_held(run)
+    stopped = run.environment.exists() and not at_work  # what runs elsewhere is not seen here
 
     def trials_of(path: Path) -> tuple[Trial, ...]:
-        return _as_they_stand(_trials(path, objective, dimensions), at_work=at_work)
+        return _as_they_stand(_trials(path, objective, dimensions), stopped=stopped)
 
     return Facts(
         folder=run.root,
@@ -144,10 +145,11 @@ def _trials(path: Path, objective: str, dimensions: Mapping[str, Dimension]) -> 
     return tuple(sorted(trials, key=lambda trial: trial.number))
 
 
-def _as_they_stand(trials: tuple[Trial, ...], *, at_work: bool) -> tuple[Trial, ...]:
-    """Return the trials; what a killed search left as running is interrupted."""
-    running = () if at_work else [t.number for t in trials if t.state == "running"]
-    return tuple(replace(t, state="interrupted") if t.number in running else t for t in trials)
+def _as_they_stand(trials: tuple[Trial, ...], *, stopped: bool) -> tuple[Trial, ...]:
+    """Return the trials; what a search that stopped left as running is interrupted."""
+    return tuple(
+        replace(t, state="interrupted") if stopped and t.state == "running" else t for t in trials
+    )
 
 
 def _priced(trials: tuple[Trial, ...], costs: tuple[str, ...]) -> tuple[Trial, ...]:

@@ -11,6 +11,7 @@ from nas_cifar10.report.summary import (
     describe,
     duration,
     latency,
+    limits,
     macs_of,
     times,
     views_in_words,
@@ -46,19 +47,12 @@ def sentence(facts: Facts) -> str:
     if counts.ended < counts.requested:
         tried = f"The search has tried {counts.ended:,} of {counts.requested:,} candidates"
     if counts.infeasible:
-        tried += f" and refused {counts.infeasible:,} of them for their cost{_limits(facts)}"
+        tried += f" and refused {counts.infeasible:,} of them for their cost{limits(facts)}"
     if best is None:
         return f"{tried}; none {'is complete yet' if _is_under_way(facts) else 'completed'}."
     reached = f"gets {percent(best.validation_accuracy or 0)} of the validation pictures right"
     found = f"{tried}; {_rank(facts)}, {describe(best.candidate)}, {reached}."
     return f"{found}{_on_front(facts, facts.search)}{_retrained(facts, best)}"
-
-
-def _limits(facts: Facts) -> str:
-    """Return ` (at most 0.15 ms)`, where the config says so."""
-    limits = facts.config.search.constraints.model_dump() if facts.config else {}
-    told = [cost_of(n.removeprefix("max_"), limit) for n, limit in limits.items() if limit]
-    return f" (at most {', '.join(told)})" if told else ""
 
 
 def _rank(facts: Facts) -> str:
@@ -97,7 +91,8 @@ def _retrained(facts: Facts, best: Found) -> str:
     right = f"gets {percent(metrics.scores.accuracy)} of {num:,} {metrics.part} pictures right"
     spread = facts.seeds.accuracy if facts.seeds else None
     if facts.seeds is not None and spread is not None:
-        right += f" with its first seed, {percent(spread.mean)} in the mean of {facts.seeds.n}"
+        mean = f"{percent(spread.mean)} ± {100 * spread.sd:.1f}"
+        right += f" with its first seed ({counted(facts.seeds.n, 'seed')}: {mean})"
     return f" Retrained for {counted(metrics.epochs, 'epoch')}, {which} {right}."
 
 

@@ -30,6 +30,8 @@ SCALE = ListedColormap(colormaps["viridis_r"](np.linspace(0.1, 1, 256)))
 TITLE, LABEL, NOTE, TICK, SMALL = 15.0, 11.0, 10.0, 9.5, 8.0  # points
 _POINTS_AN_INCH = 72
 _MARGIN = 0.12  # inches
+_LETTER = 0.65  # of the type's size: about the mean breadth of a letter, with some room
+_BOX = "□"
 _FONT = "DejaVu Sans"  # comes with matplotlib, so a figure looks the same everywhere
 
 
@@ -180,13 +182,25 @@ def cut(text: str, width: int) -> str:
 
 
 def names(texts: Sequence[str], width: int) -> list[str]:
-    """Shorten class names; those that became blank or the same get their number."""
-    short = [shorten(text, width) for text in texts]
+    """Shorten class names to the breadth of `width` letters.
+
+    Those that became the same, blank or mostly boxes get their number.
+    """
+    short = [_narrow(text, width) for text in texts]
     counts = Counter(short)
     return [
-        f"{text} #{number}".strip() if not text or counts[text] > 1 else text
-        for number, text in enumerate(short)
+        f"{_narrow(text, width - 4)} #{number}".strip()
+        if not name or counts[name] > 1 or 2 * name.count(_BOX) > len(name)
+        else name
+        for number, (text, name) in enumerate(zip(texts, short, strict=True))
     ]
+
+
+def _narrow(text: str, width: int) -> str:
+    letters = width
+    while sum(map(_advance, shorten(text, letters))) > _LETTER * width:
+        letters -= 1
+    return shorten(text, letters)
 
 
 def _drawable(character: str) -> str:
@@ -195,7 +209,7 @@ def _drawable(character: str) -> str:
         return ""
     if kind.startswith(("C", "Z")):
         return " "
-    return character if ord(character) in _glyphs() else "□"
+    return character if ord(character) in _glyphs() else _BOX
 
 
 @cache

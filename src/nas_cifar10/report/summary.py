@@ -44,7 +44,8 @@ def _search(facts: Facts, search: Search) -> list[Row]:
     rows = _best(facts, search) if search.best else [("best network", "no trial is complete")]
     rows += _front(facts, search)
     counts = search.trials
-    ended = ", ".join(f"{getattr(counts, state):,} {state}" for state in _STATES)
+    limited = {"infeasible": limits(facts)} if counts.infeasible else {}
+    ended = ", ".join(f"{getattr(counts, s):,} {s}{limited.get(s, '')}" for s in _STATES)
     for state in ("running", "interrupted"):
         others = sum(trial.state == state for trial in facts.trials or ())
         ended += f", {others:,} {state}" if others else ""
@@ -161,6 +162,13 @@ def cost_of(field: str, value: float) -> str:
     if field == "latency_ms":
         return f"{three_digits(value)} ms"
     return macs_of(int(value)) if field == "macs" else f"{value:,} parameters"
+
+
+def limits(facts: Facts) -> str:
+    """Return ` (at most 0.15 ms)`, where the config limits what a network may cost."""
+    given = facts.config.search.constraints.model_dump() if facts.config else {}
+    told = [cost_of(name.removeprefix("max_"), most) for name, most in given.items() if most]
+    return f" (at most {', '.join(told)})" if told else ""
 
 
 def _validation(facts: Facts, best: Found) -> str:
