@@ -161,10 +161,13 @@ def test_a_second_signal_ends_what_does_not_answer_the_first() -> None:
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        for said in (b"listens\n", b"noted\n"):
-            assert process.stdout.readline() == said
-            process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == -signal.SIGTERM
+        try:
+            for said in (b"listens\n", b"noted\n"):
+                assert process.stdout.readline() == said
+                process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=60) == -signal.SIGTERM
+        finally:
+            process.kill()
 
 
 def test_no_signal_is_lost_while_the_program_is_loaded(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import errno
 import os
 import struct
+import threading
 import time
 import zlib
 from collections.abc import Callable
@@ -195,14 +196,16 @@ def test_large_pictures_are_decoded_one_at_a_time_and_alike(
     expected = read(root)
     monkeypatch.setattr(image_folder, "_num_threads", lambda paths: 4)
     monkeypatch.setattr(image_folder, "CHUNK", 1)
-    load, at_once, most = decode._load, [0], [0]
+    load, at_once, most, lock = decode._load, [0], [0], threading.Lock()
 
     def counted(image: Any) -> None:
-        at_once[0] += 1
-        most[0] = max(most[0], at_once[0])
+        with lock:
+            at_once[0] += 1
+            most[0] = max(most[0], at_once[0])
         time.sleep(0.05)
         load(image)
-        at_once[0] -= 1
+        with lock:
+            at_once[0] -= 1
 
     monkeypatch.setattr(decode, "_load", counted)
     assert torch.equal(read(root).images, expected.images)

@@ -82,7 +82,8 @@ def test_parts_are_disjoint_complete_stratified_and_repeatable(
 
 
 def check_even(counts: list[int], whole: list[int], keep: int) -> None:
-    """Within 1 of the exact share, but where a class had nothing more to give."""
+    """Within 1 of the exact share, but where a class had nothing more to give; so many it keeps."""
+    assert all(c <= w - keep for c, w in zip(counts, whole, strict=True))
     given_up = [c == w - keep for c, w in zip(counts, whole, strict=True)]
     exact = [sum(counts) * w / sum(whole) for w in whole]
     if not any(given_up):

@@ -407,6 +407,7 @@ def test_no_cohort_is_asked_when_the_time_is_up(
         clock[0] = 61.0  # in the middle of the first cohort of three
     found = json.loads(place.run.search.read_text())
     assert found["stopped"] == "time"
+    assert found["epochs"]["full_budget"] == 5 * 5, "of all trials that were asked for"
     assert [trial.state != "running" for trial in study.trials()] == [True] * 3
     assert go(reopen(place), place) == [], "the limit is on all sittings together"
     more = reopen(place)
