@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from nas_cifar10.config.schema import DataConfig
@@ -55,6 +55,8 @@ def test_cifar10_is_divided_into_45000_5000_and_10000_with_equal_classes() -> No
     own_test=st.booleans(),
     seed=st.integers(0, 2**32 - 1),
 )
+@example(pool=[3, 10], validation=1, test=9, own_test=False, seed=0)
+@example(pool=[3, 10], validation=11, test=1, own_test=True, seed=0)
 def test_parts_are_disjoint_complete_stratified_and_repeatable(
     pool: list[int], validation: float, test: float, own_test: bool, seed: int
 ) -> None:

@@ -2,7 +2,8 @@
 
 Knows neither how a candidate is trained nor how one is drawn. A cohort is asked whole; all of it
 that is alive trains to its next decision; decisions are taken in trial order; and so on until the
-cohort is done. Nothing depends on a clock or on which trial was faster.
+cohort is done. Nothing depends on which trial was faster, and only
+`search.max_minutes` on a clock.
 """
 
 import heapq

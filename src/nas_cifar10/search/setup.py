@@ -170,7 +170,7 @@ def _check_room(config: Config, data: DataSet, device: torch.device) -> None:
 def _executor(
     study: Study, data: DataSet, device: torch.device, forked: list[Worker]
 ) -> OpenExecutor:
-    """Return who trains: the number of workers may change on the way, the threads of one not."""
+    """Return who trains: workers may change on the way, threads only with the device."""
     workers, resolved = num_workers(study.config, device), study.facts.resolved
     search, pictures = study.config.search, search_pictures(data)
     # On another kind of device than the study was made on numbers differ anyway.

@@ -1,4 +1,4 @@
-"""The values of a candidate and of its neighbours, in which a little of it is changed."""
+"""The values of a candidate and of its neighbours, a little of it changed; knows no study."""
 
 import math
 from collections.abc import Mapping, Sequence

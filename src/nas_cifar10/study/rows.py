@@ -118,7 +118,7 @@ class Trial:
 
     Args:
         state: running, complete, pruned, failed, infeasible or repeated.
-        reason: Why it failed, or which trial it repeats.
+        reason: Why it failed or was refused, or which trial it repeats.
         kind: random (drawn without a model), model_based, local (beside the best) or baseline.
         repeats: The number of an earlier trial with the same candidate.
         latency_ms: By the study's table of parts, where it has one.
