@@ -181,7 +181,7 @@ def run_retrain(job: Job, begun: Sequence[Point] = ()) -> Iterator[tuple[int, Ep
     """Do as `_run_once` for each of `retrain.seeds`, then say how they differ.
 
     Args:
-        begun: As `resume_points` returns it; empty: it begins, in a folder without seeds.
+        begun: As `resume_points` returns it; empty: all that was there is given up.
 
     Raises:
         TrainingFailedError: one of the seeds failed; unless it was the first, all others are done.
@@ -189,6 +189,8 @@ def run_retrain(job: Job, begun: Sequence[Point] = ()) -> Iterator[tuple[int, Ep
     Yields:
         Which of the seeds, from 0, and each epoch of it that is trained now.
     """
+    for folder in () if begun else job.folder.nested():
+        _empty(folder)
     for path in (job.folder.summary, job.folder.top):
         remove(path)
     tables, failed = [], []
