@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from made_chaos import children
 from made_ray import command, tasks_on_ray
@@ -261,6 +262,15 @@ def test_a_trial_that_kills_its_workers_fails(caplog: pytest.LogCaptureFixture) 
         assert executor.result() == (7, Failed("its worker died 3 times"))
         executor.submit(segment(8), None)
         assert isinstance(executor.result()[1], Trained)
+
+
+@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="has what it must lack")
+def test_a_worker_without_room_for_its_pictures_says_so() -> None:
+    """A GPU that is full, or is not there, is no fault of a trial."""
+    with LocalProcesses(pictures(), 1, torch.device("cuda"), workers=2, max_losses=3) as executor:
+        executor.submit(segment(1), None)
+        with pytest.raises((AssertionError, RuntimeError), match=r"CUDA|NVIDIA"):
+            executor.result()
 
 
 def test_a_worker_that_dies_at_nothing_is_no_loss_of_the_next_trial(

@@ -30,8 +30,10 @@ from nas_cifar10.runs.files import read_json, write_json
 from nas_cifar10.runs.place import Place
 from nas_cifar10.search import executors, record, setup, sharing
 from nas_cifar10.search.dry_run import dry_run
-from nas_cifar10.search.setup import existing, resolve, start
+from nas_cifar10.search.executors import InProcess
+from nas_cifar10.search.setup import existing, go_on, resolve, start
 from nas_cifar10.segment import search_pictures
+from nas_cifar10.space.search_space import SearchSpace
 from nas_cifar10.study.storage import create_study, open_study
 from nas_cifar10.training import precision
 
@@ -430,6 +432,31 @@ def test_the_probe_takes_no_more_pictures_than_a_step_of_seconds_does(
     config = search_config("training.precision=auto")
     resolve(config, digits(), torch.device("cpu"))
     assert set(seen) == {pictures}
+
+
+def test_a_gpu_is_probed_with_whole_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few pictures take it the time of asking it, in either format."""
+    asked = list[int]()
+
+    def with_noise(*words: Any) -> tuple[torch.nn.Module, torch.Tensor, torch.Tensor]:
+        asked.append(words[-1])
+        return torch.nn.Linear(1, 1), torch.zeros(1), torch.zeros(1)
+
+    monkeypatch.setattr(setup, "PROBE_MACS", 1)
+    monkeypatch.setattr(setup, "_with_noise", with_noise)
+    config = search_config("training.batch_size=77")
+    largest = setup.extremes(SearchSpace.from_config(config.space), digits())[1]
+    for device in ("meta", "cpu"):
+        setup._probe_step(config, largest, digits(), torch.device(device))
+    assert asked == [77, 2]
+
+
+def test_threads_are_shared_anew_on_another_kind_of_device(place: Place) -> None:
+    study = begin(search_config(*SHORT), place).study
+    study.facts.resolved.update(device="cuda", threads=16)  # all of a GPU machine's, for one worker
+    executor = go_on(study, study.config, place, "cpu").executor
+    assert isinstance(executor, InProcess)
+    assert torch.get_num_threads() == study.config.training.threads == 1
 
 
 def test_the_probe_times_no_update_of_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:

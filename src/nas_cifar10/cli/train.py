@@ -3,7 +3,7 @@
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 
@@ -120,7 +120,8 @@ def retrain(request: RetrainRequest, *, as_json: bool) -> None:
 
 def _search(request: SearchRequest) -> tuple[DataSet, Asked]:
     """Search; return the pictures, and with what flags of an earlier retrain a run goes on."""
-    place, config, asked = request.place, request.config, Asked()
+    place, config = request.place, request.config
+    asked = before = read_asked(place.run.asked) if request.resume else Asked()
     again = ["nas", request.command, "--run", str(place.run.root), "--resume"]
     if request.own_database:
         again += ["--study-db", str(place.database)]
@@ -132,7 +133,7 @@ def _search(request: SearchRequest) -> tuple[DataSet, Asked]:
         elif config is None:
             raise MissingInputError(f"{place.run.root}: nothing to resume; name a --config")
         if study is not None:
-            asked = _still_asked(request, study.config, config)
+            asked = _still_asked(before, request.overrides, study.config, config)
         if request.command == "run":
             told = f"{place.run.asked} and stored config" if asked.overrides else "stored config"
             _check_source(config_from_plain(config.plain(), asked.overrides, place=told), place.run)
@@ -141,7 +142,7 @@ def _search(request: SearchRequest) -> tuple[DataSet, Asked]:
 
             def begin_asking() -> None:
                 begin()
-                if asked != read_asked(place.run.asked):
+                if asked != before:
                     write_asked(place.run.asked, asked, complete=asked.complete, anew=asked.anew)
 
             ready = go_on(study, config, place, request.device, begin_asking)
@@ -160,9 +161,9 @@ def _search(request: SearchRequest) -> tuple[DataSet, Asked]:
     return ready.data, asked
 
 
-def _still_asked(request: SearchRequest, before: Config, now: Config) -> Asked:
+def _still_asked(asked: Asked, overrides: Sequence[str], before: Config, now: Config) -> Asked:
     """Return what a retrain was asked for, and on top of it what is said anew or changed now."""
-    asked, said = read_asked(request.place.run.asked), {key_of(o) for o in request.overrides}
+    said = {key_of(override) for override in overrides}
     old, new = (config.retrain.model_dump() for config in (before, now))
     more = tuple(
         f"retrain.{key}={json.dumps(value)}"

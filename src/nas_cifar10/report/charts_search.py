@@ -47,10 +47,13 @@ _WITHOUT_VALUE = {
     "failed": "x-thin-open",
     "repeated": "cross-thin-open",
 }
-_LINES = {"best": (ORANGE, 3.0, "solid"), "complete": (BLUE, 1.6, "solid")}  # and width, dashes
+_LINES = {  # colour, width and dashes
+    "best": (ORANGE, 3.0, "solid"),
+    "complete": (BLUE, 1.6, "solid"),
+    "running": (GREEN, 1.5, "dot"),
+    "interrupted": (GREEN, 1.5, "dot"),
+}
 _OTHER_LINES = (MUTED, 1.0, "solid")
-_ON_THEIR_WAY = (GREEN, 1.5, "dot")
-_LINES |= {"running": _ON_THEIR_WAY, "interrupted": _ON_THEIR_WAY}
 _MOST_LINES = 200  # of a parallel coordinate chart
 _SHADES = 8  # from worst to best, which the page has for light and for dark
 _MOST_STEPS = 20  # of a whole number, each of which still has a tick

@@ -16,8 +16,10 @@ from nas_cifar10.space.cost import Layer
 Numbers: TypeAlias = npt.NDArray[np.float64]
 Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Time: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Ended: TypeAlias = Literal["complete", "pruned", "failed", "infeasible", "repeated"]
-State: TypeAlias = Ended | Literal["running", "interrupted"]  # the latter where nobody goes on
+# Interrupted is what runs in the study, where nobody goes on with it.
+State: TypeAlias = Literal[
+    "complete", "pruned", "failed", "infeasible", "repeated", "running", "interrupted"
+]
 Kind: TypeAlias = Literal["random", "model_based", "local", "baseline"]
 
 

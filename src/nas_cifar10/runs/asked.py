@@ -5,12 +5,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 from pydantic.dataclasses import dataclass as checked
 
-from nas_cifar10.errors import BadDataError, MissingInputError, UnreadableError
-from nas_cifar10.runs.files import read_json, write_json
-from nas_cifar10.runs.reading import why
+from nas_cifar10.errors import MissingInputError
+from nas_cifar10.runs.files import write_json
+from nas_cifar10.runs.records import read_record
 
 
 @checked(frozen=True)
@@ -73,16 +73,9 @@ def read_asked(path: Path) -> Asked:
         BadDataError: it is damaged.
     """
     try:
-        return TypeAdapter(Asked).validate_python(read_json(path))
+        return read_record(path, Asked, "remove it, and say again what is to be retrained")
     except MissingInputError:
         return Asked()
-    except UnreadableError:
-        raise
-    except ValidationError as error:
-        told = f"{path}: is damaged: {why(error)}"
-    except BadDataError as error:
-        told = str(error)
-    raise BadDataError(f"{told}; remove it, and say again what is to be retrained")
 
 
 def command(arguments: list[str], asked: Asked) -> str:

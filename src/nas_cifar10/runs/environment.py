@@ -6,11 +6,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from nas_cifar10.errors import BadDataError, UnreadableError
-from nas_cifar10.runs.files import read_json
-from nas_cifar10.runs.reading import why
+from nas_cifar10.runs.records import read_record
 
 _PACKAGES = ("nas-cifar10", "torch", "torchvision", "optuna", "scikit-learn", "numpy", "pillow")
 
@@ -43,15 +41,7 @@ def read(path: Path) -> Recorded:
         MissingInputError: there is none.
         BadDataError: it is damaged.
     """
-    try:
-        return Recorded.model_validate(read_json(path))
-    except UnreadableError:
-        raise
-    except ValidationError as error:
-        told = f"{path}: is damaged: {why(error)}"
-    except BadDataError as error:
-        told = str(error)
-    raise BadDataError(f"{told}; remove it, and name the study with --study-db")
+    return read_record(path, Recorded, "remove it, and name the study with --study-db")
 
 
 def _version(package: str) -> str | None:

@@ -109,13 +109,6 @@ def start(
     return Ready(study, data, _executor(study, data, device, forked))
 
 
-def _own_study(place: Place) -> list[str]:
-    """Return the study of the run that is there, where its database lies in the run's folder."""
-    path, run = place.database.path, place.run
-    own = path is not None and path.parent.resolve() == run.root.resolve()
-    return [environment.read(run.environment).study] if own and run.environment.exists() else []
-
-
 def go_on(
     study: Study,
     config: Config,
@@ -143,6 +136,13 @@ def go_on(
         study.replace_config(config.plain())
     describe_run(study, place, data, device)
     return Ready(study, data, _executor(study, data, device, forked))
+
+
+def _own_study(place: Place) -> list[str]:
+    """Return the study of the run that is there, where its database lies in the run's folder."""
+    path, run = place.database.path, place.run
+    own = path is not None and path.parent.resolve() == run.root.resolve()
+    return [environment.read(run.environment).study] if own and run.environment.exists() else []
 
 
 def _workers(config: Config, device: torch.device) -> list[Worker]:
