@@ -21,9 +21,10 @@ from nas_cifar10.config.load import load_config
 from nas_cifar10.config.schema import Config
 from nas_cifar10.data.dataset import read
 from nas_cifar10.data.describe import describe
+from nas_cifar10.data.parts import search_parts
 from nas_cifar10.networks.cost import cost
 from nas_cifar10.search.executors import open_executor
-from nas_cifar10.segment import SEARCH, Segment, Trained, search_pictures
+from nas_cifar10.segment import SEARCH, Segment, Trained
 from nas_cifar10.space.candidate import Architecture, Candidate
 from nas_cifar10.space.search_space import Choice, Dimension, RealRange, SearchSpace, Value
 
@@ -95,7 +96,7 @@ def train(config: Config, candidates: list[Candidate], workers: int) -> list[dic
     """Train every candidate for all epochs; one row each, in the order drawn."""
     data = read(config.data, config.seed)
     fingerprint = describe(data)["fingerprint"]
-    pictures = search_pictures(data)
+    pictures = search_parts(data)
     rows: dict[int, dict[str, Any]] = {}
     waiting = list(range(len(candidates)))[::-1]
     with open_executor(pictures, 1, torch.device("cpu"), workers) as executor:

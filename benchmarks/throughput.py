@@ -27,11 +27,12 @@ import plain_script
 from measuring import describe_machine, spread, write_result
 from nas_cifar10.config.load import load_config
 from nas_cifar10.data.dataset import read
-from nas_cifar10.data.loader import Part, shuffled_batches
+from nas_cifar10.data.loader import shuffled_batches
+from nas_cifar10.data.parts import Part, Parts
 from nas_cifar10.networks.build import build, initialise
 from nas_cifar10.networks.cost import cost
 from nas_cifar10.search.executors import LocalProcesses
-from nas_cifar10.segment import SEARCH, Pictures, Segment, Trained
+from nas_cifar10.segment import SEARCH, Segment, Trained
 from nas_cifar10.space.candidate import Architecture, Block, Candidate
 from nas_cifar10.training.engine import train_epochs, train_step
 from nas_cifar10.training.lanes import Lanes
@@ -111,12 +112,12 @@ def main() -> None:
         print("  ".join(f"{key} {value}" for key, value in row.items()))
 
 
-def ours_pictures(root: str, number: int) -> Pictures:
+def ours_pictures(root: str, number: int) -> Parts:
     """Return so many training pictures of all classes, and nothing to measure on."""
     overrides = ["data.source=image_folder", f"data.root={root}"]
     data = read(load_config(Path("configs/default.yaml"), overrides).data, seed=0)
     rows = data.split.train[torch.linspace(0, len(data.split.train) - 1, number).long()]
-    return Pictures(data.images, data.labels, rows, None, 10)
+    return Parts(data.images, data.labels, rows, None, 10)
 
 
 def plain_rate(root: str, number: int) -> float:
@@ -160,7 +161,7 @@ def our_network() -> tuple[nn.Module, torch.optim.Optimizer]:
     return network, OPTIMIZERS["adam"](network.parameters(), RATE)
 
 
-def our_rate(pictures: Pictures, precision: str) -> float:
+def our_rate(pictures: Parts, precision: str) -> float:
     """Return pictures a second of our epoch in this process."""
     network, optimizer = our_network()
 
@@ -171,7 +172,7 @@ def our_rate(pictures: Pictures, precision: str) -> float:
     return len(pictures.train) / epoch[1].seconds
 
 
-def workers_rate(pictures: Pictures, precision: str, workers: int) -> float:
+def workers_rate(pictures: Parts, precision: str, workers: int) -> float:
     """Return pictures a second in sum of several workers with one thread each."""
     training = load_config(Path("configs/default.yaml"), ()).training
     candidate = Candidate(NETWORK, (("learning_rate", RATE),))
@@ -191,7 +192,7 @@ def workers_rate(pictures: Pictures, precision: str, workers: int) -> float:
     return sum(rates)
 
 
-def loss_differences(pictures: Pictures, cores: int) -> dict[str, dict[str, float]]:
+def loss_differences(pictures: Parts, cores: int) -> dict[str, dict[str, float]]:
     """Return the largest difference of two loss curves of 50 steps, same weights and batches.
 
     In fp32 rounding grows from step to step, the faster the larger the learning rate: the plain
@@ -201,7 +202,7 @@ def loss_differences(pictures: Pictures, cores: int) -> dict[str, dict[str, floa
     return {f"learning rate {rate}": loss_difference(pictures, cores, rate) for rate in LOSS_RATES}
 
 
-def loss_difference(pictures: Pictures, cores: int, rate: float) -> dict[str, float]:
+def loss_difference(pictures: Parts, cores: int, rate: float) -> dict[str, float]:
     """Return the differences at one learning rate."""
     plain = plain_losses(pictures, torch.float32, cores, rate)
     ours = our_losses(pictures, torch.float32, cores, rate)
@@ -220,7 +221,7 @@ def largest_difference(one: list[float], other: list[float]) -> float:
     return max(abs(a - b) for a, b in zip(one, other, strict=True))
 
 
-def our_losses(pictures: Pictures, dtype: torch.dtype, threads: int, rate: float) -> list[float]:
+def our_losses(pictures: Parts, dtype: torch.dtype, threads: int, rate: float) -> list[float]:
     """Return the losses of our path."""
     torch.set_num_threads(threads)
     network, _ = our_network()
@@ -233,7 +234,7 @@ def our_losses(pictures: Pictures, dtype: torch.dtype, threads: int, rate: float
         ]
 
 
-def plain_losses(pictures: Pictures, dtype: torch.dtype, threads: int, rate: float) -> list[float]:
+def plain_losses(pictures: Parts, dtype: torch.dtype, threads: int, rate: float) -> list[float]:
     """Return the losses of the plain script's network and optimizer."""
     torch.set_num_threads(threads)
     network, ours = plain_network(), our_network()[0].state_dict()
@@ -266,7 +267,7 @@ def timed(act: Callable[[], Any]) -> float:
 
 
 def layer_table(
-    pictures: Pictures, precision: str, threads: int, repeats: int = 20
+    pictures: Parts, precision: str, threads: int, repeats: int = 20
 ) -> list[dict[str, Any]]:
     """Return where a training step goes: milliseconds and GFLOP/s of each part, medians."""
     torch.set_num_threads(threads)

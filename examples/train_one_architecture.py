@@ -10,7 +10,8 @@ import sys
 from nas_cifar10.config.schema import DataConfig, TrainingConfig
 from nas_cifar10.data.dataset import read
 from nas_cifar10.data.describe import fingerprint
-from nas_cifar10.segment import SEARCH, Failed, Segment, search_pictures, train_segment
+from nas_cifar10.data.parts import search_parts
+from nas_cifar10.segment import SEARCH, Failed, Segment, train_segment
 from nas_cifar10.space.candidate import Architecture, Block, Candidate
 
 
@@ -32,7 +33,7 @@ def train(epochs: int) -> float:
             precision="fp32",
             measure_precision="fp32",
         )
-        result = train_segment(segment, search_pictures(data), checkpoint)
+        result = train_segment(segment, search_parts(data), checkpoint)
         if isinstance(result, Failed):
             raise SystemExit(result.reason)
         checkpoint, accuracy = result.checkpoint, result.epochs[-1].measured.accuracy

@@ -33,6 +33,7 @@ from made_study import made_config, made_facts
 from nas_cifar10 import interrupts
 from nas_cifar10.__main__ import main
 from nas_cifar10.config.schema import Config
+from nas_cifar10.data.parts import Parts
 from nas_cifar10.epochs import Epoch, Scores
 from nas_cifar10.errors import NasError
 from nas_cifar10.interrupts import Interrupted
@@ -45,7 +46,7 @@ from nas_cifar10.search import driver
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.search.executors import InProcess, LocalProcesses
 from nas_cifar10.search.worker import Train
-from nas_cifar10.segment import Pictures, Segment, Trained, identity, merged, train_segment
+from nas_cifar10.segment import Segment, Trained, identity, merged, train_segment
 from nas_cifar10.study.ranking import best_of
 from nas_cifar10.study.storage import create_study, find_study
 from nas_cifar10.training.checkpoint import epochs_in, load_state, packed
@@ -65,7 +66,7 @@ def counts(short: int, full: int) -> int:
 
 
 def made_up(
-    segment: Segment, pictures: Pictures, checkpoint: bytes | None, milliseconds: float = 15
+    segment: Segment, pictures: Parts, checkpoint: bytes | None, milliseconds: float = 15
 ) -> Trained:
     """Train without training: an epoch's accuracy follows from a hash of candidate and epoch."""
     done = [] if checkpoint is None else epochs_in(load_state(checkpoint))

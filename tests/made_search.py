@@ -12,6 +12,7 @@ import torch
 from made_study import made_config, made_study, no_waiting, numbers
 from nas_cifar10.config.schema import Config
 from nas_cifar10.data.dataset import read
+from nas_cifar10.data.parts import Parts, search_parts
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.runs.database import Database
 from nas_cifar10.runs.folder import RunFolder
@@ -19,7 +20,6 @@ from nas_cifar10.runs.place import Place
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.search.executors import InProcess, open_executor
 from nas_cifar10.search.setup import Ready, existing, go_on, start
-from nas_cifar10.segment import Pictures, search_pictures
 from nas_cifar10.study.rows import Trial
 from nas_cifar10.study.storage import open_study
 from nas_cifar10.study.study import Study
@@ -66,8 +66,8 @@ def digits() -> DataSet:
     return read(config.data, config.seed)
 
 
-def pictures() -> Pictures:
-    return search_pictures(digits())
+def pictures() -> Parts:
+    return search_parts(digits())
 
 
 def executor() -> InProcess:

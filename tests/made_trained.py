@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from made_report import undrawn
 from nas_cifar10.cli.app import app
-from nas_cifar10.data.loader import Part
+from nas_cifar10.data.parts import Part
 from nas_cifar10.model import Model, Shape, network_with
 from nas_cifar10.networks.build import build, initialise
 from nas_cifar10.runs.folder import RunFolder

@@ -22,7 +22,7 @@ from made_links import some_of_cifar10
 from made_trained import made_model, made_part, nas, refused, trained_run
 from nas_cifar10 import export, export_check
 from nas_cifar10.data.image_folder import decode_all, files_below
-from nas_cifar10.data.loader import Part
+from nas_cifar10.data.parts import Part
 from nas_cifar10.errors import BadDataError, NasError
 from nas_cifar10.export import FORMATS, compared, export_model
 from nas_cifar10.model import Model, Shape, probabilities, read_model

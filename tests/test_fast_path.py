@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torchvision import transforms
 
 from made_search import digits
-from nas_cifar10.data.loader import Part, shuffled_batches
+from nas_cifar10.data.loader import shuffled_batches
+from nas_cifar10.data.parts import Part
 from nas_cifar10.networks.build import build, initialise
 from nas_cifar10.space.candidate import Architecture, Block
 from nas_cifar10.training.engine import train_step

@@ -10,7 +10,7 @@ import pytest
 
 from nas_cifar10.config.load import load_config
 from nas_cifar10.data.dataset import read
-from nas_cifar10.data.loader import Part
+from nas_cifar10.data.parts import Part
 from nas_cifar10.model import probabilities, read_model
 from nas_cifar10.runs.files import read_json
 from nas_cifar10.runs.folder import RunFolder

@@ -7,9 +7,9 @@ import re
 import sys
 from contextlib import suppress
 from itertools import pairwise
-from pathlib import Path
 
 from nas_cifar10 import interrupts
+from nas_cifar10.text import harmless
 
 
 def main() -> None:
@@ -39,9 +39,9 @@ def _check_words(words: list[str]) -> None:
     """Refuse an empty word: as a path it would be the current folder, which nobody has named."""
     for before, word in pairwise(words):
         if not word or re.fullmatch("--[a-z-]+=", word):
-            place = word.rstrip("=") or Path(before).name
-            told = f"{place}: what follows is empty; is a variable of the shell not set?\n"
-            sys.stderr.write(told)
+            place = word.rstrip("=") or ("nas" if before is words[0] else before)
+            told = f"{place}: what follows is empty; is a variable of the shell not set?"
+            sys.stderr.write(f"{harmless(told)}\n")
             raise SystemExit(2)
 
 

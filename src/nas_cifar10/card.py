@@ -11,7 +11,7 @@ from typing import Any
 
 from nas_cifar10.config import yaml_text
 from nas_cifar10.config.retrain import RetrainConfig
-from nas_cifar10.config.schema import Config, TrainingConfig
+from nas_cifar10.config.schema import WITH_MOMENTUM, Config, TrainingConfig
 from nas_cifar10.described import PARTS, unmeasured_test
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.text import one_line, percent, rounded
@@ -178,7 +178,7 @@ def _training_procedure(model: Values, metrics: Values, config: Config) -> str:
 
 def _recipe(values: Values) -> Iterator[str]:
     """Yield what differs from a plain training and is not told elsewhere, by its key."""
-    idle = set() if values["optimizer"] in ("sgd", "muon") else {"momentum"}
+    idle = set() if values["optimizer"] in WITH_MOMENTUM else {"momentum"}
     for key, value in TrainingConfig().model_dump(exclude=_TOLD_APART | idle).items():
         if values[key] != value:
             yield f"{key.replace('_', ' ')} {_short(values[key])}"

@@ -22,7 +22,8 @@ from nas_cifar10.config.load import load_config
 from nas_cifar10.config.schema import DataConfig
 from nas_cifar10.data import cifar10
 from nas_cifar10.data.dataset import read_again
-from nas_cifar10.data.loader import Part, normalise
+from nas_cifar10.data.loader import normalise
+from nas_cifar10.data.parts import Part
 from nas_cifar10.errors import (
     BadDataError,
     ConfigError,

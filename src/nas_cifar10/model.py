@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from nas_cifar10.config.schema import MAX_SIZE
-from nas_cifar10.data.loader import Part, batches, normalisation
+from nas_cifar10.data.loader import batches, normalisation
 from nas_cifar10.data.multiview import View, seen
+from nas_cifar10.data.parts import Part
 from nas_cifar10.errors import BadDataError, MissingInputError
-from nas_cifar10.networks.build import build
+from nas_cifar10.networks.build import build, move
 from nas_cifar10.runs.files import read_json
 from nas_cifar10.runs.folder import RetrainFolder
 from nas_cifar10.runs.reading import read_bytes, why
@@ -69,14 +70,14 @@ def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
 
 def probabilities(network: nn.Module, part: Part) -> Probabilities:
     """Return what a network says about pictures, (N, classes), in fp32, where the pictures are."""
-    network.to(part.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
+    move(network, part.images.device)
     said = evaluate(network, batches(part), "fp32")
     return np.asarray(said.probabilities.numpy())
 
 
 def over_views(network: nn.Module, part: Part, views: Sequence[View]) -> Probabilities:
     """Return the same of the weighted mean of the logits of several views of every picture."""
-    network.to(part.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
+    move(network, part.images.device)
     total: Tensor = sum(view.weight * _logits(network, part, view) for view in views)  # type: ignore[assignment] # of none, 0
     return np.asarray(total.softmax(1).numpy())
 

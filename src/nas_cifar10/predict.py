@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from nas_cifar10.data.image_folder import SUFFIXES, decode_all, files_below
-from nas_cifar10.data.loader import Part
+from nas_cifar10.data.parts import Part
 from nas_cifar10.errors import BadDataError, ConfigError, MissingInputError
 from nas_cifar10.model import Model, probabilities
 from nas_cifar10.text import one_line

@@ -7,21 +7,20 @@ all the state there is, and any number of segments equals one.
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from nas_cifar10.config.schema import TrainingConfig
 from nas_cifar10.data.augment import training_batches
-from nas_cifar10.data.loader import Part, batches, normalise
-from nas_cifar10.data.split import DataSet
+from nas_cifar10.data.loader import batches, normalise
+from nas_cifar10.data.parts import Parts
 from nas_cifar10.epochs import Epoch, Scores
 from nas_cifar10.errors import BadDataError, UnreadableError
-from nas_cifar10.networks.build import build, initialise
+from nas_cifar10.networks.build import build, initialise, move
 from nas_cifar10.networks.transfer import begin_with, freeze
 from nas_cifar10.networks.whitening import whiten
 from nas_cifar10.space.candidate import Candidate
@@ -102,60 +101,7 @@ class Failed:
     reason: str
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """What a candidate learns from and what it is measured on.
-
-    Args:
-        images: (N, C, H, W) uint8, those of every part.
-        labels: (N,) int64.
-        train_rows: (M,) int64: which pictures are learnt from.
-        held_out_rows: Which are measured on; None: measured on nothing.
-    """
-
-    images: Tensor
-    labels: Tensor
-    train_rows: Tensor
-    held_out_rows: Tensor | None
-    num_classes: int
-
-    @property
-    def train(self) -> Part:
-        """What is learnt from."""
-        return Part(self.images, self.labels, self.train_rows)
-
-    @property
-    def held_out(self) -> Part | None:
-        """What is measured on."""
-        if self.held_out_rows is None:
-            return None
-        return Part(self.images, self.labels, self.held_out_rows)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """C, H, W of one picture."""
-        channels, height, width = self.images.shape[1:]
-        return channels, height, width
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Return the tensors, by the names of their fields."""
-        return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
-
-    def to(self, device: torch.device) -> "Pictures":
-        """Return the same pictures on a device; nothing is copied that is there already."""
-        moved: dict[str, Any] = {name: t.to(device) for name, t in self.tensors().items()}
-        return replace(self, **moved)
-
-
-def search_pictures(data: DataSet) -> Pictures:
-    """Learn from the training part, measure on validation."""
-    split = data.split
-    return Pictures(data.images, data.labels, split.train, split.validation, len(data.class_names))
-
-
-def train_segment(
-    segment: Segment, pictures: Pictures, checkpoint: bytes | None
-) -> Trained | Failed:
+def train_segment(segment: Segment, pictures: Parts, checkpoint: bytes | None) -> Trained | Failed:
     """Train from where the checkpoint stands to epoch `segment.stop`.
 
     Args:
@@ -223,7 +169,7 @@ def _seed(segment: Segment, epoch: int) -> int:
 
 
 def _batches(
-    segment: Segment, training: TrainingConfig, pictures: Pictures, epoch: int
+    segment: Segment, training: TrainingConfig, pictures: Parts, epoch: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     seed, first_seed = _seed(segment, epoch), _seed(segment, _INITIAL)
     part, num_classes = pictures.train, pictures.num_classes
@@ -231,7 +177,7 @@ def _batches(
 
 
 def _prepare(
-    segment: Segment, training: TrainingConfig, pictures: Pictures, *, fresh: bool
+    segment: Segment, training: TrainingConfig, pictures: Parts, *, fresh: bool
 ) -> _Learner:
     """Make what learns; its first weights are of use only where it is fresh."""
     architecture, part = segment.candidate.architecture, pictures.train
@@ -241,7 +187,7 @@ def _prepare(
         begin_with(network, segment.start.state)
     elif fresh and architecture.stem == "whitening":
         whiten(network, normalise(part.spread(_WHITENING_PIXELS)))
-    network.to(part.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stub lacks this form
+    move(network, part.images.device)
     optimizer = make_optimizer(network, training)
     return _Learner(network, optimizer, _recipe(training, network, len(part)))
 
@@ -264,7 +210,7 @@ def _recipe(training: TrainingConfig, network: nn.Module, num_pictures: int) -> 
 
 
 def _measure(
-    segment: Segment, network: nn.Module, pictures: Pictures, epoch: int, outputs: Outputs
+    segment: Segment, network: nn.Module, pictures: Parts, epoch: int, outputs: Outputs
 ) -> Epoch:
     seconds, held_out = outputs.seconds, None
     if pictures.held_out is not None:

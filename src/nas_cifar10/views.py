@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from nas_cifar10.config import yaml_text
+from nas_cifar10.config.load import resolved_text
 from nas_cifar10.runs.files import write_csv, write_json, write_text
 from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.study.ranking import best_of, front_of
@@ -56,8 +56,7 @@ def write(study: Study, trials: Sequence[Trial], run: RunFolder, *, final: bool)
 
 def write_config(study: Study, run: RunFolder) -> None:
     """Write the resolved config, which the study holds."""
-    config = yaml_text.dump(study.facts.config)
-    write_text(run.config, f"# the resolved config of study {study.name!r}\n{config}")
+    write_text(run.config, resolved_text(study.name, study.facts.config))
 
 
 def trial_table(study: Study, trials: Sequence[Trial]) -> tuple[list[str], list[dict[str, Any]]]:

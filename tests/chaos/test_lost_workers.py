@@ -19,9 +19,10 @@ from made_chaos import CPU, FULL, Tally, limit_memory, outcome, search
 from made_search import pictures, place_in, reopen, table
 from made_study import made_config
 from nas_cifar10.config.schema import Config
+from nas_cifar10.data.parts import Parts
 from nas_cifar10.search.executors import InProcess
 from nas_cifar10.search.worker import Result
-from nas_cifar10.segment import SEARCH, Failed, Pictures, Segment, Trained, train_segment
+from nas_cifar10.segment import SEARCH, Failed, Segment, Trained, train_segment
 from nas_cifar10.space.candidate import Architecture, Block, Candidate
 from nas_cifar10.training.checkpoint import weights
 
@@ -51,7 +52,7 @@ WAYS: dict[str, Callable[[], None]] = {
 
 
 def deadly(
-    end: Callable[[], None], segment: Segment, pictures: Pictures, checkpoint: bytes | None
+    end: Callable[[], None], segment: Segment, pictures: Parts, checkpoint: bytes | None
 ) -> Result:
     """Train for real, but for one trial whose second epoch ends the process in its midst."""
     left = 2
@@ -68,7 +69,7 @@ def deadly(
         return train_segment(segment, pictures, checkpoint)
 
 
-def failing(segment: Segment, pictures: Pictures, checkpoint: bytes | None) -> Result:
+def failing(segment: Segment, pictures: Parts, checkpoint: bytes | None) -> Result:
     """Train as if that trial had failed without harm."""
     if (segment.trial, segment.stop) == (DEADLY, 2):
         return Failed("its worker died 3 times")

@@ -53,12 +53,25 @@ def test_a_run_that_is_replaced_by_one_of_another_name_leaves_no_study(folder: P
 
 
 @pytest.mark.parametrize(
-    ("words", "place"), [(("--run", ""), "--run"), (("--run=",), "--run"), (("",), "predict")]
+    ("words", "place"),
+    [
+        (("predict", "--run", ""), "--run"),
+        (
+            (
+                "predict",
+                "--run=",
+            ),
+            "--run",
+        ),
+        (("predict", ""), "predict"),
+        (("predict", "a\x1b]0;b", ""), "a\\x1b]0;b"),
+        (("",), "nas"),
+    ],
 )
 def test_an_empty_word_is_not_the_current_folder(
     folder: Path, words: tuple[str, ...], place: str
 ) -> None:
-    command = [sys.executable, "-m", "nas_cifar10", "predict", *words]
+    command = [sys.executable, "-m", "nas_cifar10", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     assert (done.returncode, done.stdout) == (2, "")
     told = f"{place}: what follows is empty; is a variable of the shell not set?\n"
@@ -133,6 +146,8 @@ def test_a_run_does_not_write_over_the_config_it_is_given(folder: Path) -> None:
     assert nas("search", "--config", own, "--run", "run").exit_code == 0
     again = ("search", "--config", "run/config.yaml", "--run", "run")
     assert nas(*again, "--resume", "--set", "search.trials=5").exit_code == 0
+    (folder / "run" / "environment.json").unlink()  # as by a kill while it is overwritten
+    assert nas(*again, "--overwrite").exit_code == 0
 
 
 def test_a_record_that_names_no_database_is_damaged(folder: Path) -> None:

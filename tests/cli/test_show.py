@@ -22,7 +22,7 @@ from made_tiny import tiny_yaml
 from nas_cifar10.cli import train
 from nas_cifar10.cli.app import app
 from nas_cifar10.interrupts import Interrupted
-from nas_cifar10.runs.files import read_csv
+from nas_cifar10.runs.files import read_csv, read_json, write_json
 from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.runs.lock import locked
 from nas_cifar10.search import executors
@@ -114,6 +114,45 @@ def test_what_nobody_goes_on_with_is_interrupted_and_says_what_goes_on(
         shown = nas("show", "--run", str(stopped.root))
         assert " running " in shown.stdout
         assert "--resume" not in shown.stderr
+
+
+def test_a_search_between_two_cohorts_says_what_goes_on(run: RunFolder, tmp_path: Path) -> None:
+    stopped = RunFolder(Path(shutil.copytree(run.root, tmp_path / "run")))
+    with undrawn():
+        more = ("--resume", "--set", "search.trials=9", "--set", "search.max_minutes=1e-6")
+        nas("search", "--run", str(stopped.root), *more, "-q")
+    shown = nas("show", "--run", str(stopped.root))
+    assert " interrupted " not in shown.stdout
+    again = f"nas search --run {stopped.root} --resume --set search.max_minutes=null"
+    assert shown.stderr.endswith(f"unfinished; this goes on: {again}\n")
+
+
+def test_a_search_that_ran_elsewhere_is_not_called_interrupted(
+    run: RunFolder, tmp_path: Path
+) -> None:
+    """A retrain made this folder; where the search goes on cannot be seen from here."""
+    here, elsewhere = RunFolder(tmp_path / "run"), tmp_path / "elsewhere.db"
+    here.root.mkdir()
+    shutil.copy(run.study, elsewhere)
+    found = read_json(run.environment) | {"database": str(elsewhere)}
+    write_json(here.environment, found)
+    with closing(sqlite3.connect(elsewhere)) as study, study:
+        study.execute("UPDATE trials SET state = 'RUNNING' WHERE number = 3")
+    shown = nas("show", "--run", str(here.root))
+    assert " running " in shown.stdout
+    assert "--resume" not in shown.stderr
+
+
+def test_another_study_than_the_runs_own_is_not_resumed_there(
+    run: RunFolder, tmp_path: Path
+) -> None:
+    stopped = RunFolder(Path(shutil.copytree(run.root, tmp_path / "run")))
+    with closing(sqlite3.connect(stopped.study)) as study, study:
+        study.execute("UPDATE trials SET state = 'RUNNING' WHERE number = 3")
+    write_json(stopped.environment, read_json(stopped.environment) | {"study": "another"})
+    shown = nas("show", "--run", str(stopped.root), "--study", "tiny run")
+    assert " running " in shown.stdout
+    assert "--resume" not in shown.stderr
 
 
 def test_no_color_is_obeyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

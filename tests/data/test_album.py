@@ -97,3 +97,15 @@ def test_a_file_that_cannot_be_read_now_is_not_replaced(
     with pytest.raises(UnreadableError):
         album.keep(path, shown_rows=np.arange(2))
     assert path.read_bytes() == before
+
+
+def test_a_file_that_asks_for_more_memory_than_there_is_is_named(tmp_path: Path) -> None:
+    path, content = tmp_path / "pictures.npz", io.BytesIO()
+    told = {"shape": (10**13,), "descr": "<i8", "fortran_order": False}
+    np.lib.format.write_array_header_1_0(content, told)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("shown_rows.npy", content.getvalue())
+    before = path.read_bytes()
+    with pytest.raises(UnreadableError, match=f"^{path}: does not fit into memory; with more"):
+        album.keep(path, sample_labels=np.arange(2))
+    assert path.read_bytes() == before

@@ -13,7 +13,8 @@ from torchvision.transforms import functional as tv
 from made_study import made_config
 from nas_cifar10.config.schema import TrainingConfig
 from nas_cifar10.data import augment
-from nas_cifar10.data.loader import Part, normalise, shuffled_batches
+from nas_cifar10.data.loader import normalise, shuffled_batches
+from nas_cifar10.data.parts import Part
 
 SEEDS = st.integers(0, 2**31)
 SHAPES = st.tuples(st.integers(1, 6), st.sampled_from([1, 3]), st.integers(3, 9), st.integers(3, 9))

@@ -11,7 +11,8 @@ from torch import Tensor
 from nas_cifar10 import interrupts
 from nas_cifar10.config.schema import TrainingConfig
 from nas_cifar10.data.augment import training_batches
-from nas_cifar10.data.loader import Part, batches, normalise, shuffled_batches
+from nas_cifar10.data.loader import batches, normalise, shuffled_batches
+from nas_cifar10.data.parts import Part
 
 
 def part(num: int = 23) -> Part:

@@ -378,6 +378,7 @@ def test_the_key_tells_every_state_and_kind_that_is_there(make_run: Make) -> Non
     run = make_run(states=states, startup_trials=3)
     rows = read_csv(run.trials)
     rows[0]["kind"], rows[6]["validation_accuracy"] = "baseline", "0.4"
+    run.checkpoints.mkdir()  # as a search that was killed leaves it
     write_csv(run.trials, list(rows[0]), rows)
     figure = drawn(gather(run), "optimization_history")
     told = [text.get_text() for text in figure.legends[0].get_texts()]

@@ -58,6 +58,7 @@ def test_search_without_a_model_is_called_random(make_run: Make) -> None:
 
 def test_before_the_end_the_model_may_still_come(make_run: Make) -> None:
     run = make_run(startup_trials=10, states=("complete", "running"))
+    run.checkpoints.mkdir()
     found = rows(run)
     assert found["proposed by"] == "2 random, 0 model-based"
     assert found["trials"].endswith("1 interrupted"), "nobody holds the run"

@@ -25,7 +25,7 @@ from nas_cifar10.report.headline import measured_on, numbers, scores, sentence
 from nas_cifar10.report.parts import Trial
 from nas_cifar10.report.summary import summary
 from nas_cifar10.report.write import report
-from nas_cifar10.runs.files import read_csv, read_json, write_json
+from nas_cifar10.runs.files import read_csv, read_json, write_csv, write_json
 from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.space.candidate import Architecture, Block
 from nas_cifar10.space.cost import Layer
@@ -191,9 +191,15 @@ def test_training_pictures_are_called_augmented_where_they_are(
     assert all(("augmented" in each) == augmented for each in told)
 
 
-def test_pictures_are_augmented_where_that_is_searched(make_run: Callable[..., RunFolder]) -> None:
-    facts = gather(make_run(space={"training": {"mixup": [0.0, 0.2]}}))
-    assert "augmented" in captions.retrain(facts)
+def test_pictures_are_augmented_where_what_was_retrained_says_so(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    run = make_run(space={"training": {"mixup": [0.0, 0.2]}}, predicted=True)
+    model = read_json(run.retrain.description)
+    for strength in (0.2, 0.0):
+        model["provenance"]["training"] = {"flip": "none", "mixup": strength}
+        write_json(run.retrain.description, model)
+        assert ("augmented" in captions.retrain(gather(run))) == (strength > 0)
 
 
 def test_a_class_that_is_never_mistaken_is_not_hard(make_run: Callable[..., RunFolder]) -> None:
@@ -240,8 +246,26 @@ def test_trials_without_a_value_stand_below_the_others(
     chart = history(gather(make_run(states=states)))
     assert isinstance(chart, Chart)
     heights = {trace["name"]: trace["y"] for trace in chart.traces}
-    apart = [heights.pop(f"{state}, without a value") for state in ("infeasible", "failed")]
+    apart = [heights.pop(state) for state in ("infeasible", "failed")]
     assert max(map(max, apart)) < min(map(min, heights.values()))
+
+
+def test_trials_without_a_value_of_their_own_stand_below_a_single_one(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    """Though a failed one has an epoch, and a repeated one what the first of its kind reached."""
+    run = make_run(states=("complete", "infeasible", "repeated", "failed"))
+    rows = read_csv(run.trials)
+    for row in rows[2:]:
+        row["validation_accuracy"] = rows[0]["validation_accuracy"]
+    write_csv(run.trials, list(rows[0]), list(rows))
+    chart = history(gather(run))
+    assert isinstance(chart, Chart)
+    (reached,) = {trace["y"][0] for trace in chart.traces if "complete" in trace["name"]}
+    low, _ = chart.layout["yaxis"]["range"]
+    for state in ("infeasible", "repeated", "failed"):
+        (height,) = next(trace["y"] for trace in chart.traces if trace["name"] == state)
+        assert low < height < reached
 
 
 def test_many_classes_are_bars_side_by_side_with_a_name_each(
@@ -288,6 +312,9 @@ def test_a_class_that_is_never_found_is_named(make_run: Callable[..., RunFolder]
     before["per_class"]["cat"]["recall"] = 0.0
     write_json(run.retrain.metrics, before)
     assert "Not one picture of cat was recognised." in said(run)[1]
+    before["per_class"]["cat"]["support"] = 0
+    write_json(run.retrain.metrics, before)
+    assert not any("recognised" in told for told in said(run)[1]), "there was none"
 
 
 def test_what_was_sought_stands_among_the_numbers(make_run: Callable[..., RunFolder]) -> None:

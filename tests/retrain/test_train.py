@@ -21,7 +21,8 @@ from sklearn.metrics import (
 
 from made_retrain import go, made_job
 from made_search import digits
-from nas_cifar10.data.loader import Part, batches
+from nas_cifar10.data.loader import batches
+from nas_cifar10.data.parts import Part
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.errors import BadDataError, NasError, TrainingFailedError
 from nas_cifar10.model import probabilities, read_model

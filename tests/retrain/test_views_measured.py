@@ -8,8 +8,8 @@ from sklearn.metrics import accuracy_score, log_loss
 
 from made_retrain import go, made_job
 from made_trained import nas, trained_run
-from nas_cifar10.data.loader import Part
 from nas_cifar10.data.multiview import VIEWS
+from nas_cifar10.data.parts import Part
 from nas_cifar10.model import over_views, read_model
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.summary import summary

@@ -42,13 +42,13 @@ def test_what_belongs_to_the_search_is_not_kept() -> None:
 
 
 def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
-    path, asked = tmp_path / "asked.json", Asked(None, 2, ("a=b c",))
+    path, asked = tmp_path / "asked.json", Asked(None, 2, ("retrain.start_from=b c",))
     assert read_asked(path) == Asked()
     write_asked(path, asked, complete=False)
     assert read_asked(path) == asked
     write_asked(path, asked, complete=True)
     assert read_asked(path).complete
-    assert command(["retrain"], asked) == "nas retrain --top-k 2 --set 'a=b c'"
+    assert command(["retrain"], asked) == "nas retrain --top-k 2 --set 'retrain.start_from=b c'"
 
 
 @pytest.mark.parametrize("text", ["[]", '{"trial": "x"}', '{"top_k": 0}', "{"])
@@ -169,6 +169,46 @@ def test_what_a_resume_says_outlives_its_search(
     assert not run.retrain.predictions.exists()
     assert read_json(run.retrain.metrics)["epochs"] == 2
     assert len(read_csv(run.trials)) == 3
+
+
+def test_a_search_that_begins_does_not_take_over_what_another_was_asked_for(
+    tmp_path: Path,
+) -> None:
+    run = trained_run(tmp_path)
+    write_asked(run.asked, Asked(trial=7, overrides=("retrain.epochs=9",)))
+    run.study.unlink()
+    words = ("--config", tmp_path / "config.yaml", "--run", run.root, "--resume")
+    begun = nas("run", *words)
+    assert begun.exit_code == 0, begun.output
+    assert read_json(run.retrain.metrics)["trial"] == read_json(run.best)["trial"]
+    assert read_json(run.retrain.metrics)["epochs"] == 3
+
+
+def test_a_search_goes_on_whatever_became_of_what_a_retrain_was_asked_for(tmp_path: Path) -> None:
+    run = trained_run(tmp_path)
+    run.asked.write_text("{")
+    more = ("--run", run.root, "--resume", "--set", "search.trials=3")
+    assert nas("search", *more, "--json").exit_code == 0
+    assert f"{run.asked}: " in refused(65, "run", *more)
+
+
+def test_what_a_resume_says_in_any_script_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trained_run(tmp_path)
+    assert nas("retrain", "--run", run.root, "--set", "retrain.epochs=2").exit_code == 0
+    cat = trained_run(tmp_path / "\N{CAT FACE}").root
+    more = ("--set", f"retrain.start_from={cat}", "--set", "search.trials=3")
+    assert nas("search", "--run", run.root, "--resume", *more).exit_code == 0
+    resumed = nas("run", "--run", run.root, "--resume")
+    assert resumed.exit_code == 0, resumed.output
+    assert read_json(run.retrain.description)["provenance"]["start"]["run"] == str(cat)
+
+
+def test_what_was_kept_of_a_search_is_not_said_again(tmp_path: Path) -> None:
+    path = tmp_path / "asked.json"
+    write_asked(path, Asked(overrides=("search.trials=20", "retrain.epochs=2")))
+    assert read_asked(path).overrides == ("retrain.epochs=2",)
 
 
 def test_what_a_run_will_retrain_from_is_missed_before_its_search(tmp_path: Path) -> None:

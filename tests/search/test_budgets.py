@@ -25,6 +25,7 @@ from made_study import made_config, made_facts, made_study, no_waiting
 from nas_cifar10.cli.show import show_study
 from nas_cifar10.config.schema import Config
 from nas_cifar10.config.search import ConstraintsConfig
+from nas_cifar10.data.parts import Parts
 from nas_cifar10.errors import BadDataError
 from nas_cifar10.networks.latency import every_part
 from nas_cifar10.report.summary import summary
@@ -34,7 +35,7 @@ from nas_cifar10.runs.files import read_csv, read_json, write_json
 from nas_cifar10.search.budgets import excess, refusal
 from nas_cifar10.search.driver import run_search
 from nas_cifar10.search.executors import InProcess
-from nas_cifar10.segment import Failed, Pictures, Segment, Trained
+from nas_cifar10.segment import Failed, Segment, Trained
 from nas_cifar10.space.cost import Cost
 from nas_cifar10.space.search_space import SearchSpace
 from nas_cifar10.study.storage import create_study
@@ -67,7 +68,7 @@ def test_what_exceeds_a_limit_is_refused_with_both_numbers() -> None:
 def simulated(folder: Path, config: Config, trained: set[int]) -> Study:
     """Search with made-up scores, and note who was trained."""
 
-    def train(segment: Segment, pictures: Pictures, checkpoint: bytes | None) -> Trained | Failed:
+    def train(segment: Segment, pictures: Parts, checkpoint: bytes | None) -> Trained | Failed:
         trained.add(segment.trial)
         return at_once(segment, pictures, checkpoint)
 

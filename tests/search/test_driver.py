@@ -21,13 +21,14 @@ from made_search import (
     table,
     timeless,
 )
+from nas_cifar10.data.parts import Parts
 from nas_cifar10.errors import NasError, StorageError, UnreadableError
 from nas_cifar10.runs import files
 from nas_cifar10.runs.files import read_csv
 from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.runs.place import Place
 from nas_cifar10.search import driver, executors
-from nas_cifar10.segment import Failed, Pictures, Segment, Trained, train_segment
+from nas_cifar10.segment import Failed, Segment, Trained, train_segment
 from nas_cifar10.study.study import Study
 
 TINY = (
@@ -240,7 +241,7 @@ def test_the_trial_with_the_most_work_left_goes_first(
 ) -> None:
     order: list[tuple[int, int]] = []
 
-    def noted(segment: Segment, data: Pictures, checkpoint: bytes | None) -> Trained | Failed:
+    def noted(segment: Segment, data: Parts, checkpoint: bytes | None) -> Trained | Failed:
         order.append((segment.trial, segment.stop))
         return train_segment(segment, data, checkpoint)
 
@@ -255,7 +256,7 @@ def test_the_trial_with_the_most_work_left_goes_first(
 def test_a_candidate_is_not_trained_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = []
 
-    def counted(segment: Segment, data: Pictures, checkpoint: bytes | None) -> Trained | Failed:
+    def counted(segment: Segment, data: Parts, checkpoint: bytes | None) -> Trained | Failed:
         trained.append((segment.candidate, segment.stop))
         return train_segment(segment, data, checkpoint)
 
@@ -289,10 +290,10 @@ def test_repeats_survive_a_stop_after_every_event(tmp_path: Path) -> None:
     assert table(reopen(other)) == table(study)
 
 
-def failing(*failures: int) -> Callable[[Segment, Pictures, bytes | None], Trained | Failed]:
+def failing(*failures: int) -> Callable[[Segment, Parts, bytes | None], Trained | Failed]:
     """Return a train_segment that fails in the second epoch of these trials."""
 
-    def train(segment: Segment, data: Pictures, checkpoint: bytes | None) -> Trained | Failed:
+    def train(segment: Segment, data: Parts, checkpoint: bytes | None) -> Trained | Failed:
         if segment.trial in failures and segment.stop == 2:
             assert checkpoint is not None
             return Failed("diverged: not a finite number in epoch 2")

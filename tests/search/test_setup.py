@@ -3,9 +3,11 @@
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from made_search import begin, digits, go, place_in, reopen, search_config, tabl
 from made_study import made_facts, no_waiting
 from nas_cifar10.config.load import config_from_plain
 from nas_cifar10.config.schema import Config
+from nas_cifar10.data.parts import search_parts
 from nas_cifar10.data.split import divide
 from nas_cifar10.errors import (
     BadDataError,
@@ -27,12 +30,13 @@ from nas_cifar10.errors import (
 )
 from nas_cifar10.runs.database import Database
 from nas_cifar10.runs.files import read_json, write_json
+from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.runs.place import Place
-from nas_cifar10.search import executors, record, setup, sharing
+from nas_cifar10.search import executors, probe, record, setup, sharing
 from nas_cifar10.search.dry_run import dry_run
 from nas_cifar10.search.executors import InProcess
-from nas_cifar10.search.setup import existing, go_on, resolve, start
-from nas_cifar10.segment import search_pictures
+from nas_cifar10.search.resolved import resolve
+from nas_cifar10.search.setup import existing, go_on, start
 from nas_cifar10.space.search_space import SearchSpace
 from nas_cifar10.study.storage import create_study, open_study
 from nas_cifar10.training import precision
@@ -85,7 +89,7 @@ def test_a_new_run_is_described_before_its_first_trial(place: Place) -> None:
 
 def test_parts_for_training_and_measuring_are_those_of_the_split(place: Place) -> None:
     ready = begin(search_config(), place)
-    parts = search_pictures(ready.data)
+    parts = search_parts(ready.data)
     assert torch.equal(parts.train.rows, ready.data.split.train)
     held_out = parts.held_out
     assert held_out is not None
@@ -141,6 +145,28 @@ def test_overwriting_removes_the_old_run_and_nothing_else(place: Place) -> None:
     }
     assert open_study(place.database, "neighbour").name == "neighbour"
     assert read_json(place.run.environment)["resumed_at"] == []
+
+
+def test_overwriting_leaves_a_neighbour_of_the_same_name_in_another_file(place: Place) -> None:
+    begin(search_config(*SHORT), place)
+    other = replace(place, database=Database(path=place.run.root / "other.db"))
+    create_study(other.database, "made", made_facts(search_config()))
+    begin(search_config(*SHORT), replace(other, study_name="new"), overwrite=True)
+    assert open_study(other.database, "made").name == "made"
+    assert open_study(place.database, "made").name == "made"
+
+
+def test_an_overwriting_that_is_killed_and_said_again_leaves_no_old_study(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(search_config(*SHORT), place)
+    renamed = replace(place, study_name="new")
+    with monkeypatch.context() as patched:
+        patched.setattr(RunFolder, "clear", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            begin(search_config(*SHORT), renamed, overwrite=True)
+    begin(search_config(*SHORT), renamed, overwrite=True)
+    assert open_study(place.database, None).name == "new"
 
 
 def test_a_run_that_is_half_overwritten_does_not_pass_for_free(
@@ -303,11 +329,11 @@ def test_the_probe_runs_the_largest_network_of_the_space(
     steps = []
 
     def noted(config: Config, candidate: Any, *args: Any) -> Callable[[str], None]:
-        steps.append((str(candidate.architecture), setup.batch_size(config, candidate)))
+        steps.append((str(candidate.architecture), probe.batch_size(config, candidate)))
         return lambda number_format: None
 
     monkeypatch.setattr(precision, "has_native_bf16", lambda device: True)
-    monkeypatch.setattr(setup, "_probe_step", noted)
+    monkeypatch.setattr("nas_cifar10.search.resolved.probe_step", noted)
     resolve(config, ready.data, torch.device("cpu"))
     assert steps == [("8-8-8, kernels 5-5-5", 24)]
 
@@ -426,7 +452,7 @@ def test_the_probe_takes_no_more_pictures_than_a_step_of_seconds_does(
     def learn(lanes: Any, images: torch.Tensor, *others: Any, **named: Any) -> None:
         seen.append(len(images))
 
-    monkeypatch.setattr(setup, "PROBE_MACS", macs)
+    monkeypatch.setattr(probe, "PROBE_MACS", macs)
     monkeypatch.setattr("nas_cifar10.training.lanes.Lanes.learn", learn)
     monkeypatch.setattr(precision, "has_native_bf16", lambda device: True)
     config = search_config("training.precision=auto")
@@ -442,21 +468,22 @@ def test_a_gpu_is_probed_with_whole_batches(monkeypatch: pytest.MonkeyPatch) -> 
         asked.append(words[-1])
         return torch.nn.Linear(1, 1), torch.zeros(1), torch.zeros(1)
 
-    monkeypatch.setattr(setup, "PROBE_MACS", 1)
-    monkeypatch.setattr(setup, "_with_noise", with_noise)
+    monkeypatch.setattr(probe, "PROBE_MACS", 1)
+    monkeypatch.setattr(probe, "_with_noise", with_noise)
     config = search_config("training.batch_size=77")
-    largest = setup.extremes(SearchSpace.from_config(config.space), digits())[1]
+    largest = probe.extremes(SearchSpace.from_config(config.space), digits())[1]
     for device in ("meta", "cpu"):
-        setup._probe_step(config, largest, digits(), torch.device(device))
+        probe.probe_step(config, largest, digits(), torch.device(device))
     assert asked == [77, 2]
 
 
 def test_threads_are_shared_anew_on_another_kind_of_device(place: Place) -> None:
     study = begin(search_config(*SHORT), place).study
     study.facts.resolved.update(device="cuda", threads=16)  # all of a GPU machine's, for one worker
-    executor = go_on(study, study.config, place, "cpu").executor
-    assert isinstance(executor, InProcess)
-    assert torch.get_num_threads() == study.config.training.threads == 1
+    ready = go_on(study, study.config, place, "cpu")
+    assert isinstance(ready.executor, InProcess)
+    assert torch.get_num_threads() == study.config.training.threads == ready.threads == 1
+    assert read_json(place.run.environment)["threads"] == 1
 
 
 def test_the_probe_times_no_update_of_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -498,7 +525,7 @@ def test_a_dry_run_says_what_does_not_fit_into_memory(monkeypatch: pytest.Monkey
     def no_memory(*args: Any) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("nas_cifar10.search.setup.train_step", no_memory)
+    monkeypatch.setattr("nas_cifar10.search.probe.train_step", no_memory)
     with pytest.raises(NasError, match="4, kernels 3: does not fit into memory in batches of 32"):
         dry_run(search_config(), "cpu")
 
@@ -550,9 +577,9 @@ def test_the_environment_names_the_machine_of_now(
     ready = begin(search_config(), place)
     monkeypatch.setattr(precision, "processor", lambda: "another")
     with caplog.at_level(logging.WARNING, "nas_cifar10"):
-        record.describe_run(ready.study, place, ready.data, torch.device("cuda"))
+        record.describe_run(ready.study, place, ready.data, torch.device("cuda"), threads=3)
     found = read_json(place.run.environment)
-    assert (found["device"], found["processor"]) == ("cuda", "another")
+    assert (found["device"], found["processor"], found["threads"]) == ("cuda", "another", 3)
     assert "is another now: numbers may differ" in caplog.text
 
 
@@ -560,7 +587,7 @@ def test_the_environment_names_the_workers_of_now(place: Place) -> None:
     ready = begin(search_config(), place)
     assert read_json(place.run.environment)["workers"] == 1
     ready.study.replace_config(search_config("search.workers=2").plain())
-    record.describe_run(ready.study, place, ready.data, torch.device("cpu"))
+    record.describe_run(ready.study, place, ready.data, torch.device("cpu"), threads=1)
     assert read_json(place.run.environment)["workers"] == 2
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from nas_cifar10.config.dimensions import Name
-from nas_cifar10.config.load import load_config
+from nas_cifar10.config.load import is_resolved, load_config
 from nas_cifar10.config.rules import notices
 from nas_cifar10.config.schema import Config
 from nas_cifar10.errors import CannotCreateError, ConfigError, MissingInputError
@@ -134,7 +134,7 @@ def refuse_to_replace(config: Path | None, run: RunFolder) -> None:
         CannotCreateError: it would.
     """
     own = config is not None and run.config.exists() and run.config.samefile(config)
-    if own and not run.environment.exists():
+    if own and not run.environment.exists() and not is_resolved(run.config):
         raise CannotCreateError(
             f"{config}: a run in {run.root} would write its resolved config over this file; "
             f"name another folder with --run"

@@ -101,9 +101,10 @@ def _runs(place: Place, study: Study, trials: Sequence[Trial]) -> bool:
 
 
 def _is_stopped(place: Place, study: Study, trials: Sequence[Trial]) -> bool:
-    """Say whether trials wait for a resume; what runs on another machine cannot be seen here."""
-    here = place.run.environment.exists()
-    return here and any(t.state == "running" for t in trials) and not _runs(place, study, trials)
+    """Say whether a search waits for a resume; what runs on another machine cannot be seen here."""
+    ended = sum(trial.state != "running" for trial in trials)
+    unfinished = ended < study.config.search.trials
+    return unfinished and place.is_own_run(study.name) and not is_held(place.run)
 
 
 def _ranked(study: Study, trials: Sequence[Trial]) -> list[Trial]:

@@ -1,6 +1,7 @@
 """The commands that train: search, run, retrain. Parses no flag."""
 
 import json
+import logging
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -41,6 +42,8 @@ from nas_cifar10.study.rows import Trial
 from nas_cifar10.study.storage import open_study
 from nas_cifar10.study.study import Study
 from nas_cifar10.training.precision import one_thread, stored_device
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ def retrain(request: RetrainRequest, *, as_json: bool) -> None:
 def _search(request: SearchRequest) -> tuple[DataSet, Asked]:
     """Search; return the pictures, and with what flags of an earlier retrain a run goes on."""
     place, config = request.place, request.config
-    asked = before = read_asked(place.run.asked) if request.resume else Asked()
+    asked = before = Asked()
     again = ["nas", request.command, "--run", str(place.run.root), "--resume"]
     if request.own_database:
         again += ["--study-db", str(place.database)]
@@ -133,7 +136,10 @@ def _search(request: SearchRequest) -> tuple[DataSet, Asked]:
         elif config is None:
             raise MissingInputError(f"{place.run.root}: nothing to resume; name a --config")
         if study is not None:
-            asked = _still_asked(before, request.overrides, study.config, config)
+            said = _said(request.overrides, study.config, config)
+            if request.command == "run" or said:
+                before = read_asked(place.run.asked)
+            asked = _still_asked(before, said)
         if request.command == "run":
             told = f"{place.run.asked} and stored config" if asked.overrides else "stored config"
             _check_source(config_from_plain(config.plain(), asked.overrides, place=told), place.run)
@@ -151,6 +157,9 @@ def _search(request: SearchRequest) -> tuple[DataSet, Asked]:
             ready = start(config, place, device, begin, overwrite=request.overwrite)
         ready.study.drive(request.lock)
         with in_file(place.run), ready.executor as executor:
+            precision = ready.study.facts.resolved["precision"]
+            told = "trains on %s in %s, threads a worker: %d"
+            log.info(told, ready.device.type, precision, ready.threads)
             progress = SearchProgress(ready.study, executor, quiet=request.loudness < 0)
             # Closed here, so that after Ctrl-C its last records are written under the lock.
             events = run_search(ready.study, place.run, executor)
@@ -161,18 +170,22 @@ def _search(request: SearchRequest) -> tuple[DataSet, Asked]:
     return ready.data, asked
 
 
-def _still_asked(asked: Asked, overrides: Sequence[str], before: Config, now: Config) -> Asked:
-    """Return what a retrain was asked for, and on top of it what is said anew or changed now."""
+def _said(overrides: Sequence[str], before: Config, now: Config) -> tuple[str, ...]:
+    """Return what is said anew or changed of a retrain, each as `KEY=VALUE`."""
     said = {key_of(override) for override in overrides}
     old, new = (config.retrain.model_dump() for config in (before, now))
-    more = tuple(
-        f"retrain.{key}={json.dumps(value)}"
+    return tuple(
+        f"retrain.{key}={json.dumps(value, ensure_ascii=False)}"
         for key, value in new.items()
         if value != old[key] or said & {"retrain", f"retrain.{key}"}
     )
-    if not asked.overrides or not more:  # nothing is in the way of the config
+
+
+def _still_asked(asked: Asked, said: tuple[str, ...]) -> Asked:
+    """Return what a retrain was asked for, and on top of it what is said now."""
+    if not asked.overrides or not said:  # nothing is in the way of the config
         return asked
-    return replace(asked.then(Asked(overrides=more)), anew=asked.anew)
+    return replace(asked.then(Asked(overrides=said)), anew=asked.anew)
 
 
 def _check_source(config: Config, run: RunFolder) -> None:
@@ -201,7 +214,8 @@ def _retrain(request: RetrainRequest, data: DataSet | None) -> None:
             announce_reading(config, request.loudness)
             data = read_again(config.data, config.seed, study.facts.data["fingerprint"])
         if not place.run.environment.exists():  # the search ran in another folder
-            describe_run(study, place, data, stored_device(study.facts.resolved["device"]))
+            made = study.facts.resolved
+            describe_run(study, place, data, stored_device(made["device"]), made["threads"])
         job = prepare(study, trial, config, data, place.run, request.device)
         jobs = beside(job, others)
         with in_file(place.run), Screen(quiet=request.loudness < 0) as screen:

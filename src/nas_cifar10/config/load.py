@@ -17,6 +17,7 @@ from nas_cifar10.config.yaml_text import MAX_CHARACTERS, MAX_DEPTH, Document, Ke
 from nas_cifar10.errors import ConfigError, MissingInputError
 
 MAX_PROBLEMS = 50
+_RESOLVED = "# the resolved config of study "  # the first line of a run's own config
 
 # Stands in for what is missing or wrong, so that the rules between keys are checked all the same.
 _PLACEHOLDERS: dict[str, Any] = {"name": "x", "data": {"source": "cifar10"}, "space": {}}
@@ -192,3 +193,14 @@ def _rules_despite(values: dict[str, Plain], bad: Set[KeyPath]) -> list[Broken]:
             )
     repaired["data"] = _PLACEHOLDERS["data"] | repaired["data"]
     return list(_broken_rules(Config.model_validate(repaired), bad))
+
+
+def resolved_text(study: str, config: dict[str, Any]) -> str:
+    """Return the text of a run's own config.yaml: a line that says so, then every key."""
+    return f"{_RESOLVED}{study!r}\n{yaml_text.dump(config)}"
+
+
+def is_resolved(path: Path) -> bool:
+    """Say whether a file that is there was written as a run's own."""
+    with path.open("rb") as file:
+        return file.read(len(_RESOLVED)) == _RESOLVED.encode()

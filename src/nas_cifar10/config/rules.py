@@ -5,7 +5,13 @@ from typing import Any, TypeAlias
 
 from nas_cifar10.config.candidate import ArchitectureConfig, BlockConfig, FixedTraining
 from nas_cifar10.config.dimensions import Range, Section, contains, largest, options
-from nas_cifar10.config.schema import Config, SearchedTraining, SpaceConfig, searched_training
+from nas_cifar10.config.schema import (
+    WITH_MOMENTUM,
+    Config,
+    SearchedTraining,
+    SpaceConfig,
+    searched_training,
+)
 from nas_cifar10.config.search import RayConfig, SearchConfig
 
 Breach: TypeAlias = tuple[str, str]
@@ -194,7 +200,7 @@ def notices(config: Config) -> list[str]:
         found.append("data.root has no effect with data.source=digits, which needs no folder")
     if data.source == "cifar10" and _changed(data, "test_images"):
         found.append("data.test_images has no effect: cifar10 brings its own test set")
-    if training.optimizer in {"adam", "adamw"} and _changed(training, "momentum"):
+    if training.optimizer not in WITH_MOMENTUM and _changed(training, "momentum"):
         found.append(f"training.momentum has no effect with {training.optimizer}")
     if not _has_startup(config.search) and _changed(sampler, "startup_trials"):
         also = " and a baseline" if sampler.name == "local" else ""

@@ -3,6 +3,7 @@
 What two keys must not be together stands in `rules`.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -167,6 +168,15 @@ class SpaceConfig(Section):
     training: SearchedTraining = SearchedTraining()
 
 
+def augments(training: Mapping[str, Any]) -> bool:
+    """Say whether training pictures are changed; the keys are those of `TrainingConfig`."""
+    strengths = ("translate", "cutout", "colour_jitter", "mixup")
+    return training.get("flip", "none") != "none" or any(map(training.get, strengths))
+
+
+WITH_MOMENTUM = {"sgd", "muon"}  # optimizers
+
+
 class TrainingConfig(Section):
     """How a candidate is trained."""
 
@@ -234,9 +244,7 @@ class TrainingConfig(Section):
     @property
     def augments(self) -> bool:
         """Whether training pictures are changed."""
-        return self.flip != "none" or any(
-            (self.translate, self.cutout, self.colour_jitter, self.mixup)
-        )
+        return augments(vars(self))
 
 
 class Config(Section):
@@ -260,12 +268,6 @@ class Config(Section):
         if self.search.objectives is not None:  # they say it
             del values["search"]["objective"]
         return values
-
-
-def changes_pictures(config: Config) -> bool:
-    """Say whether any training picture is augmented, in any of the trials."""
-    searched = {"translate", "cutout", "colour_jitter", "mixup"} & searched_training(config).keys()
-    return config.training.augments or bool(searched)
 
 
 def searched_training(config: Config) -> dict[str, Any]:

@@ -69,7 +69,8 @@ def keep(path: Path, **arrays: Bytes | Rows) -> None:
 
     Raises:
         CannotCreateError, StorageError: as `write_atomic`.
-        UnreadableError: there is such a file, and it cannot be read now.
+        UnreadableError: there is such a file, and it cannot be read now, or takes more memory
+            than there is.
     """
     content = io.BytesIO()
     np.savez_compressed(content, allow_pickle=False, **{**_kept(path), **arrays})
@@ -80,7 +81,11 @@ def _kept(path: Path) -> dict[str, Bytes]:
     try:
         with np.load(read_packed(path), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files if name in _NAMES}
-    except (MemoryError, UnreadableError, StorageError):  # it may be good
+    except (UnreadableError, StorageError):  # it may be good
         raise
+    except MemoryError:  # as may this
+        raise UnreadableError(
+            f"{path}: does not fit into memory; with more of it, or without the file, this goes on"
+        ) from None
     except Exception:  # absent or damaged: what is written now replaces it
         return {}

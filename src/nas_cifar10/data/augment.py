@@ -13,7 +13,8 @@ from torch import Tensor
 
 from nas_cifar10 import interrupts
 from nas_cifar10.config.schema import TrainingConfig
-from nas_cifar10.data.loader import Part, normalise, shuffled_batches
+from nas_cifar10.data.loader import normalise, shuffled_batches
+from nas_cifar10.data.parts import Part
 
 _LUMINANCE = (0.2989, 0.587, 0.114)  # ITU-R BT.601: how bright red, green and blue look
 

@@ -36,7 +36,7 @@ def describe(data: DataSet) -> dict[str, Any]:
             part: float(counts[part][counts["train"].argmax()] / counts[part].sum())
             for part in ("validation", "test")
         },
-        "shape": list(data.images.shape[1:]),
+        "shape": list(data.shape),
         "fingerprint": fingerprint(data),
         "duplicates": _duplicates(data),
         "skipped": data.num_skipped,
@@ -51,7 +51,7 @@ def _rows(data: DataSet) -> dict[str, Numbers]:
 
 
 def _counts(labels: Numbers, data: DataSet) -> Numbers:
-    return np.bincount(labels, minlength=len(data.class_names))
+    return np.bincount(labels, minlength=data.num_classes)
 
 
 def fingerprint(data: DataSet) -> str:

@@ -1,42 +1,17 @@
 """Batches cut from one tensor on the device; knows no split rule and no network."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from nas_cifar10 import interrupts
+from nas_cifar10.data.parts import Part
 
 MAX_EVALUATION_BATCH = 1000
 EVALUATION_PIXELS = 2**18  # of a batch: 256 pictures of 32x32; more costs memory and gains no time
 MEAN = STD = 0.5  # of pictures scaled to [0, 1]; maps them to [-1, 1]
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some rows of a set of pictures that stays whole, on one device.
-
-    Args:
-        images: (N, C, H, W) uint8, shared by every part.
-        labels: (N,) int64, on the same device.
-        rows: (M,) int64, on the same device: which pictures belong to this part.
-    """
-
-    images: Tensor
-    labels: Tensor
-    rows: Tensor
-
-    def __len__(self) -> int:
-        """Count the pictures of this part."""
-        return len(self.rows)
-
-    def spread(self, pixels: int) -> Tensor:
-        """Return as many of its pictures, at even distances, as have about so many pixels."""
-        most = max(1, pixels // self.images[0, 0].numel())
-        places = torch.linspace(0, len(self) - 1, min(most, len(self)), dtype=torch.float64)
-        return self.images[self.rows[places.long().to(self.rows.device)]]
 
 
 def normalise(images: Tensor) -> Tensor:

@@ -47,6 +47,17 @@ class DataSet:
     num_skipped: int
     num_ignored: int
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """C, H, W of one picture."""
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes there are."""
+        return len(self.class_names)
+
 
 def divide(pictures: Pictures, config: DataConfig, seed: int) -> DataSet:
     """Split by class: test first, then the limit, then validation; training is the rest.

@@ -44,6 +44,11 @@ def build(architecture: Architecture, shape: tuple[int, int, int], num_classes: 
     return layers
 
 
+def move(network: nn.Module, device: torch.device) -> None:
+    """Move a network to a device, with its weights laid out as pictures are: channels last."""
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
+
+
 @torch.no_grad()
 def initialise(network: nn.Module, seed: int, how: str = "default") -> None:
     """Draw all weights and biases from U(-b, b), b = 1 / sqrt(fan-in): torch's own default.

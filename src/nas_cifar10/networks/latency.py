@@ -14,6 +14,7 @@ from torch import nn
 
 from nas_cifar10 import interrupts
 from nas_cifar10.errors import BadDataError, ConfigError
+from nas_cifar10.networks.build import move
 from nas_cifar10.networks.layers import BLOCKS, HEADS, STEMS, pooled
 from nas_cifar10.space.candidate import Architecture, Block
 from nas_cifar10.space.search_space import SearchSpace
@@ -137,7 +138,7 @@ def _check(number: float) -> None:
 
 def measure(module: nn.Module, shape: Shape, device: torch.device) -> float:
     """Return the median milliseconds of a module for one picture of this shape, in fp32."""
-    module.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
+    move(module.eval(), device)
     picture = torch.zeros(1, *shape, device=device).to(memory_format=torch.channels_last)
     with torch.no_grad():
         _seconds(module, picture, 3)  # the first runs prepare kernels

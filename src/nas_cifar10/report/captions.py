@@ -1,6 +1,8 @@
 """What a figure stands on, in words; draws nothing."""
 
-from nas_cifar10.config.schema import changes_pictures
+from collections.abc import Mapping
+
+from nas_cifar10.config.schema import augments
 from nas_cifar10.described import PARTS
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.ink import shorten
@@ -82,7 +84,10 @@ def retrain(facts: Facts) -> str:
 
 def learning(facts: Facts) -> str:
     """Return how the numbers of the training pictures came about."""
-    augmented = facts.config is not None and changes_pictures(facts.config)
+    recipe = facts.model.provenance.get("training") if facts.model else None
+    if recipe is None and facts.config is not None:  # so far the part that no trial changes
+        recipe = vars(facts.config.training)
+    augmented = isinstance(recipe, Mapping) and augments(recipe)
     told = "Train: what it answered while it learned"
     return f"{told}, on pictures as they were augmented" if augmented else told
 

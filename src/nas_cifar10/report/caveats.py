@@ -100,7 +100,8 @@ def _of_the_measurement(facts: Facts) -> list[str]:
             f"{counted(len(facts.top.trials), 'trial')} were retrained: the model is the one that "
             "validation puts first; the highest test accuracy of several flatters itself."
         )
-    unseen = [name for name, each in (metrics.per_class or {}).items() if each.recall == 0]
+    classes = (metrics.per_class or {}).items()
+    unseen = [name for name, each in classes if each.support and each.recall == 0]
     if unseen:
         named = ", ".join(plain(name, 40) for name in unseen[:_MOST_UNSEEN])
         more = f" and {len(unseen) - _MOST_UNSEEN:,} more" if len(unseen) > _MOST_UNSEEN else ""

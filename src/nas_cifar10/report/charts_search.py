@@ -47,6 +47,7 @@ _WITHOUT_VALUE = {
     "failed": "x-thin-open",
     "repeated": "cross-thin-open",
 }
+_ALONE = 0.05  # seen on either side of the one height there is
 _LINES = {  # colour, width and dashes
     "best": (ORANGE, 3.0, "solid"),
     "complete": (BLUE, 1.6, "solid"),
@@ -82,13 +83,13 @@ def history(facts: Facts) -> Chart | str:
         traces.insert(0, best | {"x": x, "y": numbers(y), "hoverinfo": "skip"})
     heights = [t.objective or 0 for t in measured]
     for state, symbol in _WITHOUT_VALUE.items():
-        chosen = [t for t in facts.trials or () if t.state == state and t.objective is None]
+        chosen = [t for t in facts.trials or () if t.state == state]
         look = {"size": 9, "symbol": symbol, "color": MUTED, "line": {"width": 2}}
         if chosen:
-            at = [min(heights) - 0.1 * (max(heights) - min(heights))] * len(chosen)
+            below = 0.1 * (max(heights) - min(heights)) or 0.9 * _ALONE
+            at = [min(heights) - below] * len(chosen)
             told_of = [told(facts, t) for t in chosen]
-            name = f"{state}, without a value"
-            traces.append(points(name, [t.number for t in chosen], at, told_of, marker=look))
+            traces.append(points(state, [t.number for t in chosen], at, told_of, marker=look))
     caption = f"{captions.num_trials(facts)}; {facts.objective} on validation."
     axes = layout("trial", f"validation {facts.objective}")
     axes["xaxis"] |= {"dtick": 1} if len(facts.trials or ()) <= _MOST_STEPS else {}
@@ -101,7 +102,7 @@ def history(facts: Facts) -> Chart | str:
 def _around(values: list[float]) -> dict[str, Any]:
     """Return an axis around the one height there is, which plotly draws from minus to plus one."""
     one = values[0]
-    return {} if min(values) < max(values) else {"range": [one - 0.05, one + 0.05]}
+    return {} if min(values) < max(values) else {"range": [one - _ALONE, one + _ALONE]}
 
 
 def _trial_points(facts: Facts, name: str, trials: list[Trial], marker: dict[str, Any]) -> Trace:

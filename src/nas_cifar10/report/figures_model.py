@@ -28,9 +28,7 @@ from nas_cifar10.report.ink import (
     spread,
     thin,
 )
-from nas_cifar10.report.parts import (
-    Metrics,
-)
+from nas_cifar10.report.parts import Metrics
 from nas_cifar10.text import rounded
 
 _SCORES = ("precision", "recall", "f1")

@@ -74,7 +74,7 @@ def gather(run: RunFolder) -> Facts:
     dimensions = SearchSpace.from_config(config.space).dimensions if config else {}
     costs = config.search.costs if config else ()
     samples, at_work = _part(run.pictures, _samples), is_held(run)
-    stopped = run.environment.exists() and not at_work  # what runs elsewhere is not seen here
+    stopped = run.searched_here and not at_work
 
     def trials_of(path: Path) -> tuple[Trial, ...]:
         return _as_they_stand(_trials(path, objective, dimensions), stopped=stopped)

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from nas_cifar10.card import card
 from nas_cifar10.crash import crash_point
 from nas_cifar10.data import album
-from nas_cifar10.data.loader import Part, normalisation
+from nas_cifar10.data.loader import normalisation
 from nas_cifar10.data.multiview import VIEWS
+from nas_cifar10.data.parts import Part
 from nas_cifar10.epochs import Epoch
 from nas_cifar10.errors import NasError, TrainingFailedError
 from nas_cifar10.model import network_with, over_views, probabilities, read_model
@@ -162,13 +163,12 @@ def _show(
 
 
 def _description(job: Job) -> dict[str, Any]:
-    channels, height, width = (int(size) for size in job.data.images.shape[1:])
     found = environment.describe()
     return {
         "architecture": job.trial.candidate.to_json()["architecture"],
         "layers": [layer.to_json() for layer in job.trial.layers],
-        "picture_shape": [channels, height, width],
-        "normalisation": normalisation(channels),
+        "picture_shape": list(job.data.shape),
+        "normalisation": normalisation(job.data.shape[0]),
         "class_names": list(job.data.class_names),
         "provenance": {
             "study": job.study.name,

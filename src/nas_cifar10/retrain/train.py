@@ -13,6 +13,7 @@ import torch
 
 from nas_cifar10.config.schema import Config
 from nas_cifar10.crash import crash_point
+from nas_cifar10.data.parts import Parts
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.epochs import Epoch, Scores
 from nas_cifar10.errors import BadDataError, StateError, TrainingFailedError, UnreadableError
@@ -27,7 +28,6 @@ from nas_cifar10.segment import (
     RETRAIN,
     RETRAIN_TRAIN_ONLY,
     Failed,
-    Pictures,
     Segment,
     belongs,
     epochs_before,
@@ -70,7 +70,7 @@ def prepare(
 
 def _checked(job: Job) -> Job:
     if job.source is not None:
-        channels, freeze = int(job.data.images.shape[1]), job.config.retrain.freeze
+        channels, freeze = job.data.shape[0], job.config.retrain.freeze
         check(job.source, job.run, job.trial, channels, freeze)
     return job
 
@@ -242,14 +242,14 @@ def _run_once(job: Job, checkpoint: bytes | None, epochs: tuple[Epoch, ...]) -> 
     finish(job, pictures.train, weights(checkpoint), epochs)
 
 
-def _pictures(job: Job) -> Pictures:
+def _pictures(job: Job) -> Parts:
     split, monitor = job.data.split, job.config.retrain.monitor
     train = split.train
     if monitor != "validation":
         train = torch.cat([split.train, split.validation]).sort().values
     held_out = None if monitor == "none" else getattr(split, monitor)
     images, labels = job.data.images, job.data.labels
-    pictures = Pictures(images, labels, train, held_out, len(job.data.class_names))
+    pictures = Parts(images, labels, train, held_out, job.data.num_classes)
     return pictures.to(images.device)
 
 

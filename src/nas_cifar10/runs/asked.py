@@ -73,7 +73,8 @@ def read_asked(path: Path) -> Asked:
         BadDataError: it is damaged.
     """
     try:
-        return read_record(path, Asked, "remove it, and say again what is to be retrained")
+        advice = "remove it, and say again what is to be retrained"
+        return read_record(path, Asked, advice).lasting
     except MissingInputError:
         return Asked()
 

@@ -47,6 +47,11 @@ class RunFolder:
         self.log = root / "run.log"
         self.lock = root / ".lock"
 
+    @property
+    def searched_here(self) -> bool:
+        """Whether it can be seen here that the search ran here, and not that it did not."""
+        return self.study.exists() or self.checkpoints.exists()
+
     def checkpoint(self, trial: int) -> Path:
         """Return the checkpoint file of an unfinished trial."""
         return self.checkpoints / str(trial) / "checkpoint.pt"

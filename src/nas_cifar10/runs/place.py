@@ -45,6 +45,14 @@ class Place:
                 f"or move this one away"
             )
 
+    def is_own_run(self, study_name: str) -> bool:
+        """Say whether the search of the study ran in the folder, as far as can be seen there."""
+        if not self.run.environment.exists() or not self.run.searched_here:
+            return False
+        stored = environment.read(self.run.environment)
+        theirs = database_of(self.run, stored.database)
+        return stored.study == study_name and self.database.may_be(theirs)
+
 
 def database_of(run: RunFolder, told: str) -> Database:
     """Return the database that a run's environment.json names.

@@ -56,12 +56,8 @@ def run_search(study: Study, run: RunFolder, executor: Executor) -> Generator[Tr
         return before + time.monotonic() - started
 
     driver = _Driver(study, run, executor, seconds)
-    made = study.facts.resolved
-    log.info(
-        "study %s: %d of %d trials asked; %s in %s, threads a worker: %d",
-        *(study.name, len(driver.trials), study.config.search.trials),
-        *(made["device"], made["precision"], made["threads"]),
-    )
+    requested = study.config.search.trials
+    log.info("study %s: %d of %d trials asked", study.name, len(driver.trials), requested)
 
     def record(stopped: str | None, *, final: bool) -> float:
         """Write the views, and return when to do so next."""

@@ -6,6 +6,7 @@ Writes nothing, and no number of it goes into a study.
 import math
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import torch
@@ -15,14 +16,8 @@ from nas_cifar10.data import cifar10
 from nas_cifar10.data.dataset import read
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.errors import MissingInputError, NasError
-from nas_cifar10.search.setup import (
-    batch_size,
-    extremes,
-    price,
-    refused,
-    resolve,
-    training_step,
-)
+from nas_cifar10.search.probe import batch_size, extremes, price, training_step
+from nas_cifar10.search.resolved import refused, resolve
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.search_space import SearchSpace
 from nas_cifar10.text import three_digits
@@ -60,30 +55,36 @@ def dry_run(config: Config, requested_device: str) -> list[tuple[str, str]]:
             f"threads each: {resolved['threads']}",
         ),
     ]
-    searched, retrained, split = list[float](), list[float](), data.split
-    both = config.retrain.monitor != "validation"  # then the validation part is learnt from, too
-    learnt = len(split.train) + both * len(split.validation)
+    searched, retrained = list[float](), list[float]()
     for name, candidate in zip(("smallest", "largest"), extremes(space, data), strict=True):
         found, reason = price(candidate, data), refused(config, candidate, data, resolved)
         told = f"{candidate.architecture}: {found.parameters:,} parameters, {found.macs:,} MACs"
-        if reason is None:
-            batch = min(batch_size(config, candidate), len(split.train))
-            threads = resolved["threads"], resolved["retrain_threads"]
-            taken = {
-                number: _seconds_a_step(config, candidate, data, resolved, number, batch)
-                for number in set(threads)
-            }
-            searched.append(taken[threads[0]] * math.ceil(len(split.train) / batch))
-            retrained.append(taken[threads[1]] * math.ceil(learnt / batch))
-            rows.append((name, f"{told}, about {three_digits(searched[-1])} s an epoch"))
-        else:
+        if reason is not None:
             rows.append((name, f"{told}, refused: {reason}"))
+            continue
+        seconds = _seconds_an_epoch(config, candidate, data, resolved)
+        searched.append(seconds[0])
+        retrained.append(seconds[1])
+        rows.append((name, f"{told}, about {three_digits(seconds[0])} s an epoch"))
     epochs = config.search.trials * config.training.epochs
     at_once = min(resolved["workers"], config.search.cohort)
     span = _span(epochs / at_once, searched)
     rows.append(("search", f"{span} if nothing is pruned ({epochs:,} epochs)"))
     rows.append(("retrain", _span(config.retrain.epochs * config.retrain.seeds, retrained)))
     return rows
+
+
+def _seconds_an_epoch(
+    config: Config, candidate: Candidate, data: DataSet, resolved: Mapping[str, Any]
+) -> tuple[float, float]:
+    """Return what an epoch of the search takes, and one of the retrain."""
+    learnt = num_train = len(data.split.train)
+    if config.retrain.monitor != "validation":  # then that part is learnt from, too
+        learnt += len(data.split.validation)
+    batch = min(batch_size(config, candidate), num_train)
+    step = cache(lambda threads: _seconds_a_step(config, candidate, data, resolved, threads, batch))
+    searched = step(resolved["threads"]) * math.ceil(num_train / batch)
+    return searched, step(resolved["retrain_threads"]) * math.ceil(learnt / batch)
 
 
 def _seconds_a_step(

@@ -19,9 +19,10 @@ import torch
 import torch.multiprocessing
 
 from nas_cifar10 import interrupts
+from nas_cifar10.data.parts import Parts
 from nas_cifar10.errors import CannotCreateError
 from nas_cifar10.search.worker import PRELOAD, Given, Result, Task, Train, Worker, start_worker
-from nas_cifar10.segment import Failed, Pictures, Segment, train_segment
+from nas_cifar10.segment import Failed, Segment, train_segment
 from nas_cifar10.training.memory import give_back_memory, keep_freed_memory
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class InProcess(AbstractContextManager["InProcess"]):
 
     def __init__(
         self,
-        pictures: Pictures,
+        pictures: Parts,
         threads: int,
         device: torch.device,
         train: Train | None = None,
@@ -112,7 +113,7 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
 
     def __init__(
         self,
-        pictures: Pictures,
+        pictures: Parts,
         threads: int,
         device: torch.device,
         workers: int,
@@ -229,7 +230,7 @@ class LocalProcesses(AbstractContextManager["LocalProcesses"]):
             self._give(place, task)
 
 
-def check_shared_memory(pictures: Pictures) -> None:
+def check_shared_memory(pictures: Parts) -> None:
     """Check that there is room for what worker processes share.
 
     Raises:
@@ -256,7 +257,7 @@ def _cause(exit_code: int | None) -> str:
 
 
 def open_executor(
-    pictures: Pictures,
+    pictures: Parts,
     threads: int,
     device: torch.device,
     workers: int,

@@ -23,6 +23,7 @@ import torch
 
 from nas_cifar10 import interrupts
 from nas_cifar10.config.search import RayConfig
+from nas_cifar10.data.parts import Parts
 from nas_cifar10.errors import (
     ConfigError,
     MissingInputError,
@@ -32,7 +33,7 @@ from nas_cifar10.errors import (
 )
 from nas_cifar10.search.executors import CHECK_SECONDS, failed_workers
 from nas_cifar10.search.worker import Result, Task
-from nas_cifar10.segment import Pictures, Segment, train_segment
+from nas_cifar10.segment import Segment, train_segment
 from nas_cifar10.training.memory import give_back_memory, keep_freed_memory
 
 # Ray reads these once, when it is imported: whoever reaches a cluster can run anything on it.
@@ -151,7 +152,7 @@ def _train(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # shared memory is read-only, and is only read
         tensors = {k: None if a is None else torch.from_numpy(a) for k, a in arrays.items()}
-    pictures = Pictures(**tensors, num_classes=num_classes)  # type: ignore[arg-type] # by name
+    pictures = Parts(**tensors, num_classes=num_classes)  # type: ignore[arg-type] # by name
     result = train_segment(segment, pictures.to(device), checkpoint)
     give_back_memory()
     return result
@@ -175,7 +176,7 @@ class RayTasks(AbstractContextManager["RayTasks"]):
 
     def __init__(
         self,
-        pictures: Pictures,
+        pictures: Parts,
         threads: int,
         device: torch.device,
         workers: int,

@@ -21,11 +21,13 @@ from nas_cifar10.training import precision
 log = logging.getLogger(__name__)
 
 
-def describe_run(study: Study, place: Place, data: DataSet, device: torch.device) -> None:
+def describe_run(
+    study: Study, place: Place, data: DataSet, device: torch.device, threads: int
+) -> None:
     """Write config, environment and sample pictures.
 
     Args:
-        device: Where it trains from now on.
+        device: Where it trains from now on, each worker with so many threads.
     """
     run, resolved = place.run, study.facts.resolved
     views.write_config(study, run)
@@ -35,7 +37,7 @@ def describe_run(study: Study, place: Place, data: DataSet, device: torch.device
         resumed = [*earlier.resumed_at, now()]
         times = {"started_at": earlier.started_at, "resumed_at": resumed}
     this: dict[str, Any] = {"device": device.type, "processor": precision.processor()}
-    this["workers"] = num_workers(study.config, device)
+    this |= {"workers": num_workers(study.config, device), "threads": threads}
     found = environment.describe() | resolved | this | times
     timed = found.pop("latency", None)
     if timed is not None:

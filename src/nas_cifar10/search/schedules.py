@@ -34,6 +34,15 @@ class Schedule(Protocol):
         """
 
 
+def _rungs(first: int, factor: int, maximum: int) -> tuple[int, ...]:
+    """Return first, first * factor, first * factor**2 … below the maximum, and the maximum."""
+    rungs = []
+    while first < maximum:
+        rungs.append(first)
+        first *= factor
+    return (*rungs, maximum)
+
+
 @dataclass(frozen=True)
 class NoSchedule:
     """Every trial trains to the end."""
@@ -69,11 +78,8 @@ class Hyperband:
 
     def decision_epochs(self, trial: int) -> tuple[int, ...]:
         """Return the rungs of this trial's bracket, then the maximum."""
-        rungs, rung = [], self.reduction_factor ** self.bracket(trial)
-        while rung < self.max_epochs:
-            rungs.append(rung)
-            rung *= self.reduction_factor
-        return (*rungs, self.max_epochs)
+        first = self.reduction_factor ** self.bracket(trial)
+        return _rungs(first, self.reduction_factor, self.max_epochs)
 
     def goes_on(self, trial: int, epoch: int, reports: Reports) -> bool:
         """Compare with the earlier trials of the bracket at the same rung."""
@@ -127,11 +133,7 @@ class Halving:
 
     def decision_epochs(self, trial: int) -> tuple[int, ...]:
         """Return the rungs, the same for every trial, then the maximum."""
-        rungs, rung = [], 1
-        while rung < self.max_epochs:
-            rungs.append(rung)
-            rung *= self.reduction_factor
-        return (*rungs, self.max_epochs)
+        return _rungs(1, self.reduction_factor, self.max_epochs)
 
     def goes_on(self, trial: int, epoch: int, reports: Reports) -> bool:
         """Compare with all of the cohort that came to this rung; of equals, the first is best."""

@@ -4,53 +4,41 @@ The order matters: what can be refused cheaply is refused before pictures are re
 written before everything was checked.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from nas_cifar10 import interrupts
 from nas_cifar10.config.schema import Config
+from nas_cifar10.config.search import SearchConfig
 from nas_cifar10.data.dataset import read, read_again
 from nas_cifar10.data.describe import describe
-from nas_cifar10.data.loader import normalise
+from nas_cifar10.data.parts import Parts, search_parts
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.errors import CannotCreateError, ConfigError
-from nas_cifar10.networks import latency
-from nas_cifar10.networks.build import build, initialise
-from nas_cifar10.networks.cost import cost
 from nas_cifar10.runs import environment
-from nas_cifar10.runs.place import Place
+from nas_cifar10.runs.place import Place, database_of
 from nas_cifar10.search import identity
-from nas_cifar10.search.budgets import costs_of, refusal
 from nas_cifar10.search.executors import OpenExecutor, check_shared_memory, open_executor
 from nas_cifar10.search.record import describe_run
+from nas_cifar10.search.resolved import resolve
 from nas_cifar10.search.sharing import num_threads, num_workers
 from nas_cifar10.search.worker import Worker, fork_workers
-from nas_cifar10.segment import search_pictures
-from nas_cifar10.space.candidate import Candidate
-from nas_cifar10.space.cost import Cost
-from nas_cifar10.space.search_space import SearchSpace
 from nas_cifar10.study.rows import Facts
 from nas_cifar10.study.storage import create_study, delete_study, find_study, taken
 from nas_cifar10.study.study import Study
 from nas_cifar10.training import precision
-from nas_cifar10.training.engine import train_step
-from nas_cifar10.training.lanes import MAX_LANES, Lanes
-from nas_cifar10.training.memory import keep_freed_memory
-from nas_cifar10.training.optim import make_optimizer
-
-PROBE_MACS = 10**10  # of one step's forward passes: well below a second
 
 
 @dataclass(frozen=True)
 class Ready:
-    """A study, its pictures, and who will train on them."""
+    """A study, its pictures, and who will train on them with how many threads each."""
 
     study: Study
     data: DataSet
+    device: torch.device
+    threads: int
     executor: OpenExecutor
 
 
@@ -100,13 +88,12 @@ def start(
     name = place.study_name or config.name
     begin()
     if overwrite:
-        replaced = {name, *_own_study(place)}
-        place.run.clear()  # first: while the study is there, the folder is not taken for free
-        for each in replaced:
-            delete_study(place.database, each)
+        for other in _own_study(place) - {name}:  # first: the folder's record alone names it
+            delete_study(place.database, other)
+        place.run.clear()
+        delete_study(place.database, name)  # last: with it, the folder is not taken for free
     study = create_study(place.database, name, facts)
-    describe_run(study, place, data, device)
-    return Ready(study, data, _executor(study, data, device, forked))
+    return _ready(study, place, data, device, forked)
 
 
 def go_on(
@@ -134,15 +121,17 @@ def go_on(
     begin()
     if config.plain() != study.facts.config:
         study.replace_config(config.plain())
-    describe_run(study, place, data, device)
-    return Ready(study, data, _executor(study, data, device, forked))
+    return _ready(study, place, data, device, forked)
 
 
-def _own_study(place: Place) -> list[str]:
-    """Return the study of the run that is there, where its database lies in the run's folder."""
+def _own_study(place: Place) -> set[str]:
+    """Return the study of the run that is there, where it lies in the run's folder."""
     path, run = place.database.path, place.run
-    own = path is not None and path.parent.resolve() == run.root.resolve()
-    return [environment.read(run.environment).study] if own and run.environment.exists() else []
+    if path is None or path.parent.resolve() != run.root.resolve() or not run.environment.exists():
+        return set()
+    stored = environment.read(run.environment)
+    own = database_of(run, stored.database).may_be(place.database)
+    return {stored.study} if own else set()
 
 
 def _workers(config: Config, device: torch.device) -> list[Worker]:
@@ -164,155 +153,32 @@ def _workers(config: Config, device: torch.device) -> list[Worker]:
 
 def _check_room(config: Config, data: DataSet, device: torch.device) -> None:
     if config.search.executor == "local" and num_workers(config, device) > 1:
-        check_shared_memory(search_pictures(data))
+        check_shared_memory(search_parts(data))
 
 
-def _executor(
-    study: Study, data: DataSet, device: torch.device, forked: list[Worker]
-) -> OpenExecutor:
-    """Return who trains: workers may change on the way, threads only with the device."""
+def _ready(
+    study: Study, place: Place, data: DataSet, device: torch.device, forked: list[Worker]
+) -> Ready:
+    """Describe the run, and find who trains: workers may change, threads only with the device."""
     workers, resolved = num_workers(study.config, device), study.facts.resolved
-    search, pictures = study.config.search, search_pictures(data)
     # On another kind of device than the study was made on numbers differ anyway.
     alike = device.type == resolved["device"]
     threads = resolved["threads"] if alike else num_threads(study.config, workers)
+    describe_run(study, place, data, device, threads)
+    executor = _executor(study.config.search, search_parts(data), threads, device, workers, forked)
+    return Ready(study, data, device, threads, executor)
+
+
+def _executor(
+    search: SearchConfig,
+    pictures: Parts,
+    threads: int,
+    device: torch.device,
+    workers: int,
+    forked: list[Worker],
+) -> OpenExecutor:
     if search.executor == "ray":
         from nas_cifar10.search.ray_cluster import RayTasks
 
         return RayTasks(pictures, threads, device, workers, search.ray, search.max_losses)
     return open_executor(pictures, threads, device, workers, search.max_losses, forked)
-
-
-def resolve(config: Config, data: DataSet, device: torch.device) -> dict[str, Any]:
-    """Decide number format and threads, once for the whole study."""
-    space = SearchSpace.from_config(config.space)
-    largest = extremes(space, data)[1]
-    workers = num_workers(config, device)
-    threads = num_threads(config, workers)
-    torch.set_num_threads(threads)
-    keep_freed_memory()  # the probe times what the search will do
-    format_, speedup = precision.resolve_precision(
-        config.training.precision, device, lambda: _probe_step(config, largest, data, device)
-    )
-    wanted = "latency_ms" in config.search.watched
-    timed = {"latency": _timed(space, data, device)} if wanted else {}
-    resolved = {
-        "device": device.type,
-        "processor": precision.processor(),
-        "precision": format_,
-        "bf16_speedup": speedup,
-        "threads": threads,
-        "retrain_threads": precision.resolve_threads(config.training.threads, workers=1),
-        "workers": workers,
-        **timed,
-    }
-    _check_baseline(config, data, resolved)
-    return resolved
-
-
-def _check_baseline(config: Config, data: DataSet, resolved: Mapping[str, Any]) -> None:
-    if config.search.baseline is None:
-        return
-    reason = refused(
-        config, Candidate.from_json(config.search.baseline.model_dump()), data, resolved
-    )
-    if reason is not None:
-        raise ConfigError(
-            f"search.baseline: search.constraints refuse it: {reason}; raise the limit, or search "
-            f"without it (search.baseline=null)"
-        )
-
-
-def refused(
-    config: Config, candidate: Candidate, data: DataSet, resolved: Mapping[str, Any]
-) -> str | None:
-    """Return why a candidate would not be trained; None: it would.
-
-    Args:
-        resolved: As `resolve` decided it.
-    """
-    found, timed = price(candidate, data), resolved.get("latency")
-    costs = costs_of(candidate.architecture, found, _shape(data), timed)
-    return refusal(config.search.constraints, costs)
-
-
-def _timed(space: SearchSpace, data: DataSet, device: torch.device) -> dict[str, Any]:
-    """Time everything a network of the space can be made of, on the threads set now."""
-    return {
-        "device": device.type,
-        "hardware": precision.hardware(device),
-        "threads": torch.get_num_threads(),
-        "batch_size": 1,
-        "precision": "fp32",
-        "repeats": latency.REPEATS,
-        "parts_ms": latency.time_parts(space, _shape(data), len(data.class_names), device),
-    }
-
-
-def batch_size(config: Config, candidate: Candidate) -> int:
-    """Return the candidate's own batch size, or the config's where the space draws none."""
-    return int(dict(candidate.training).get("batch_size", config.training.batch_size))
-
-
-def _probe_step(
-    config: Config, largest: Candidate, data: DataSet, device: torch.device
-) -> Callable[[str], None]:
-    """Return what learns from so few pictures that it takes seconds, whatever the space holds.
-
-    Weights are not updated: that takes the same time in either format, and once a whole batch. A
-    GPU gets the whole batch: with few pictures its time is that of asking it.
-    """
-    macs, pictures = price(largest, data).macs, batch_size(config, largest)
-    if device.type == "cpu":
-        pictures = min(pictures, max(MAX_LANES, PROBE_MACS // macs))
-    network, images, labels = _with_noise(config, largest, data, device, pictures)
-
-    def step(number_format: str) -> None:
-        with Lanes(network) as lanes:
-            lanes.learn(images, labels, number_format, label_smoothing=0.0)
-
-    return step
-
-
-def extremes(space: SearchSpace, data: DataSet) -> tuple[Candidate, Candidate]:
-    """Return the candidates of a space that take the least and the most work on these pictures."""
-    return space.extremes(lambda candidate: price(candidate, data).macs)
-
-
-def price(candidate: Candidate, data: DataSet) -> Cost:
-    """Return what a candidate costs with these pictures."""
-    return cost(candidate.architecture, _shape(data), len(data.class_names))
-
-
-def _shape(data: DataSet) -> tuple[int, int, int]:
-    """Return C, H, W."""
-    channels, height, width = (int(size) for size in data.images.shape[1:])
-    return channels, height, width
-
-
-def training_step(
-    config: Config, candidate: Candidate, data: DataSet, device: torch.device, pictures: int
-) -> Callable[[str], None]:
-    """Return a function that trains a candidate on so much noise in a number format."""
-    network, images, labels = _with_noise(config, candidate, data, device, pictures)
-    optimizer = make_optimizer(network, config.training)
-
-    def step(number_format: str) -> None:
-        with Lanes(network) as lanes:
-            train_step(lanes, optimizer, images, labels, number_format)
-
-    return step
-
-
-def _with_noise(
-    config: Config, candidate: Candidate, data: DataSet, device: torch.device, pictures: int
-) -> tuple[nn.Module, Tensor, Tensor]:
-    """Return a network, and so much noise with labels for it to learn from."""
-    shape = _shape(data)
-    network = build(candidate.architecture, shape, len(data.class_names))
-    initialise(network, config.seed, candidate.architecture.initialisation)
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # no stub
-    generator = torch.Generator().manual_seed(config.seed)
-    noise = torch.randint(0, 256, (pictures, *shape), dtype=torch.uint8, generator=generator)
-    images = normalise(noise.to(device))
-    return network, images, torch.zeros(len(images), dtype=torch.int64, device=device)

@@ -18,15 +18,16 @@ import torch
 import torch.multiprocessing
 
 from nas_cifar10 import interrupts
-from nas_cifar10.segment import Failed, Pictures, Segment, Trained, train_segment
+from nas_cifar10.data.parts import Parts
+from nas_cifar10.segment import Failed, Segment, Trained, train_segment
 from nas_cifar10.training.memory import give_back_memory, keep_freed_memory
 
 PRELOAD = f"{__package__}.server"
 
-Given: TypeAlias = tuple[Pictures, int, torch.device]  # what a worker trains on, and threads
+Given: TypeAlias = tuple[Parts, int, torch.device]  # what a worker trains on, and threads
 Task: TypeAlias = tuple[Segment, bytes | None]
 Result: TypeAlias = Trained | Failed
-Train: TypeAlias = Callable[[Segment, Pictures, bytes | None], Result]
+Train: TypeAlias = Callable[[Segment, Parts, bytes | None], Result]
 
 
 @dataclass

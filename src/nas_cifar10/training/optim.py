@@ -1,38 +1,23 @@
 """Optimizers by name, and which rate and decay each weight gets; knows no network by its layers."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer, ParamsT
 
-from nas_cifar10.config.schema import TrainingConfig
+from nas_cifar10.config.schema import WITH_MOMENTUM, TrainingConfig
 from nas_cifar10.training.muon import Muon
 
-
-def _adam(parameters: ParamsT, learning_rate: float) -> Optimizer:
-    """Adam (arXiv 1412.6980) with its published defaults, all parameters in one fused step."""
-    return torch.optim.Adam(parameters, lr=learning_rate, fused=True)
-
-
-def _adamw(parameters: ParamsT, learning_rate: float) -> Optimizer:
-    """Adam with decoupled weight decay (arXiv 1711.05101), fused."""
-    return torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.0, fused=True)
-
-
-def _sgd(parameters: ParamsT, learning_rate: float) -> Optimizer:
-    """Gradient descent with Nesterov's momentum, fused."""
-    return torch.optim.SGD(parameters, lr=learning_rate, momentum=0.9, nesterov=True, fused=True)
-
-
+# Torch's own take all parameters in one fused step.
 OPTIMIZERS: dict[str, Callable[[ParamsT, float], Optimizer]] = {
-    "adam": _adam,
-    "adamw": _adamw,
-    "sgd": _sgd,
+    "adam": partial(torch.optim.Adam, fused=True),  # arXiv 1412.6980, its published defaults
+    "adamw": partial(torch.optim.AdamW, weight_decay=0.0, fused=True),  # arXiv 1711.05101
+    "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True, fused=True),
     "muon": Muon,
 }
-WITH_MOMENTUM = {"sgd", "muon"}
 
 
 def make_optimizer(network: nn.Module, training: TrainingConfig) -> Optimizer:

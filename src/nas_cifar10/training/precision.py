@@ -115,8 +115,8 @@ def resolve_precision(
 ) -> tuple[str, float | None]:
     """Return `fp32` or `bf16`, and how much faster bf16 was measured where it was.
 
-    `auto` is bf16 only where the device has native bf16 instructions and one training step is at
-    least 1.3x as fast: bf16 is no gain everywhere it works.
+    `auto` is bf16 only where the device has native bf16 instructions and one training step, but
+    for its update, is at least 1.3x as fast: bf16 is no gain everywhere it works.
 
     Args:
         prepare: Builds the space's largest network and returns what runs one training step of it
