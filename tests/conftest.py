@@ -23,8 +23,9 @@ torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(optionalhook=True)  # not there without pytest-xdist
 def pytest_xdist_auto_num_workers() -> int:
-    """Let three work for every two cores: a third of their time tests wait for processes."""
+    """Let three work for every two cores: tests also wait for processes (docs/log.md)."""
     return math.ceil(1.5 * num_cores())
 
 

@@ -152,7 +152,7 @@ def test_a_runs_files_hold_no_password(tmp_path: Path) -> None:
     place = place_in(tmp_path / "run")
     ready = begin(made_config(), place)
     elsewhere = Place(place.run, Database.parse(URL), "made")
-    describe_run(ready.study, elsewhere, digits(), torch.device("cpu"), threads=1)
+    describe_run(ready.study, elsewhere, digits(), torch.device("cpu"))
     assert "***" in place.run.environment.read_text()
     for path in tmp_path.rglob("*"):
         assert path.is_dir() or b"heim" not in path.read_bytes()

@@ -56,13 +56,7 @@ def test_a_run_that_is_replaced_by_one_of_another_name_leaves_no_study(folder: P
     ("words", "place"),
     [
         (("predict", "--run", ""), "--run"),
-        (
-            (
-                "predict",
-                "--run=",
-            ),
-            "--run",
-        ),
+        (("predict", "--run="), "--run"),
         (("predict", ""), "predict"),
         (("predict", "a\x1b]0;b", ""), "a\\x1b]0;b"),
         (("",), "nas"),
@@ -147,6 +141,7 @@ def test_a_run_does_not_write_over_the_config_it_is_given(folder: Path) -> None:
     again = ("search", "--config", "run/config.yaml", "--run", "run")
     assert nas(*again, "--resume", "--set", "search.trials=5").exit_code == 0
     (folder / "run" / "environment.json").unlink()  # as by a kill while it is overwritten
+    assert "would write its resolved config" in refused(73, *again)
     assert nas(*again, "--overwrite").exit_code == 0
 
 

@@ -23,7 +23,7 @@ from nas_cifar10.cli import train
 from nas_cifar10.cli.app import app
 from nas_cifar10.interrupts import Interrupted
 from nas_cifar10.runs.files import read_csv, read_json, write_json
-from nas_cifar10.runs.folder import RunFolder
+from nas_cifar10.runs.folder import OUTPUTS, RunFolder
 from nas_cifar10.runs.lock import locked
 from nas_cifar10.search import executors
 from nas_cifar10.segment import Failed
@@ -141,6 +141,19 @@ def test_a_search_that_ran_elsewhere_is_not_called_interrupted(
     shown = nas("show", "--run", str(here.root))
     assert " running " in shown.stdout
     assert "--resume" not in shown.stderr
+
+
+def test_a_study_elsewhere_is_shown_whatever_the_folder_of_its_name_holds(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    damaged = RunFolder(OUTPUTS / "tiny-run")
+    damaged.checkpoints.mkdir(parents=True)
+    damaged.environment.write_text("{")
+    shutil.copy(run.study, "elsewhere.db")
+    with closing(sqlite3.connect("elsewhere.db")) as study, study:
+        study.execute("UPDATE trials SET state = 'RUNNING' WHERE number = 3")
+    assert " running " in nas("show", "--study-db", "elsewhere.db").stdout
 
 
 def test_another_study_than_the_runs_own_is_not_resumed_there(

@@ -202,6 +202,22 @@ def test_pictures_are_augmented_where_what_was_retrained_says_so(
         assert ("augmented" in captions.retrain(gather(run))) == (strength > 0)
 
 
+def test_a_retrain_under_way_is_augmented_where_its_trial_is(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    """Of the best trial, and of another one that was asked for."""
+    run = make_run(space={"training": {"mixup": [0.0, 0.2]}})
+    rows = read_csv(run.trials)
+    best, other = read_json(run.search)["best"]["trial"], 0
+    assert best != other
+    for row in rows:
+        row["training.mixup"] = "0.2" if row["trial"] == str(best) else "0.0"
+    write_csv(run.trials, list(rows[0]), list(rows))
+    assert "augmented" in captions.retrain(gather(run))
+    write_json(run.asked, {"trial": other})
+    assert "augmented" not in captions.retrain(gather(run))
+
+
 def test_a_class_that_is_never_mistaken_is_not_hard(make_run: Callable[..., RunFolder]) -> None:
     facts = gather(make_run(predicted=True))
     assert facts.predictions is not None
@@ -266,6 +282,7 @@ def test_trials_without_a_value_of_their_own_stand_below_a_single_one(
     for state in ("infeasible", "repeated", "failed"):
         (height,) = next(trace["y"] for trace in chart.traces if trace["name"] == state)
         assert low < height < reached
+    assert "as an earlier trial" in str(chart.traces)
 
 
 def test_many_classes_are_bars_side_by_side_with_a_name_each(

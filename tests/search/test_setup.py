@@ -7,7 +7,6 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -161,8 +160,14 @@ def test_an_overwriting_that_is_killed_and_said_again_leaves_no_old_study(
 ) -> None:
     begin(search_config(*SHORT), place)
     renamed = replace(place, study_name="new")
+    clear = RunFolder.clear
+
+    def killed(run: RunFolder) -> None:
+        clear(run)
+        raise KeyboardInterrupt
+
     with monkeypatch.context() as patched:
-        patched.setattr(RunFolder, "clear", Mock(side_effect=KeyboardInterrupt))
+        patched.setattr(RunFolder, "clear", killed)
         with pytest.raises(KeyboardInterrupt):
             begin(search_config(*SHORT), renamed, overwrite=True)
     begin(search_config(*SHORT), renamed, overwrite=True)
@@ -577,9 +582,9 @@ def test_the_environment_names_the_machine_of_now(
     ready = begin(search_config(), place)
     monkeypatch.setattr(precision, "processor", lambda: "another")
     with caplog.at_level(logging.WARNING, "nas_cifar10"):
-        record.describe_run(ready.study, place, ready.data, torch.device("cuda"), threads=3)
+        record.describe_run(ready.study, place, ready.data, torch.device("cuda"))
     found = read_json(place.run.environment)
-    assert (found["device"], found["processor"], found["threads"]) == ("cuda", "another", 3)
+    assert (found["device"], found["processor"]) == ("cuda", "another")
     assert "is another now: numbers may differ" in caplog.text
 
 
@@ -587,7 +592,7 @@ def test_the_environment_names_the_workers_of_now(place: Place) -> None:
     ready = begin(search_config(), place)
     assert read_json(place.run.environment)["workers"] == 1
     ready.study.replace_config(search_config("search.workers=2").plain())
-    record.describe_run(ready.study, place, ready.data, torch.device("cpu"), threads=1)
+    record.describe_run(ready.study, place, ready.data, torch.device("cpu"))
     assert read_json(place.run.environment)["workers"] == 2
 
 

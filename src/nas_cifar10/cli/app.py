@@ -164,7 +164,7 @@ def _search_or_run(
 
         train.rehearse(read, device, verbose - quiet, as_json=as_json)
         return
-    refuse_to_replace(config, place.run)
+    refuse_to_replace(config, place.run, overwrite=overwrite)
     with held(place, drives=True) as lock:
         with interrupts.loading():
             from nas_cifar10.cli import train

@@ -127,14 +127,18 @@ def place_of_search(
     return Place(run, given or own or Database(path=run.study), name), config
 
 
-def refuse_to_replace(config: Path | None, run: RunFolder) -> None:
+def refuse_to_replace(config: Path | None, run: RunFolder, *, overwrite: bool) -> None:
     """Check that the run would not write its resolved config over the one it is given.
+
+    Args:
+        overwrite: A run is replaced; one that was cut off doing so has left its config alone.
 
     Raises:
         CannotCreateError: it would.
     """
     own = config is not None and run.config.exists() and run.config.samefile(config)
-    if own and not run.environment.exists() and not is_resolved(run.config):
+    left = overwrite and own and is_resolved(run.config)
+    if own and not run.environment.exists() and not left:
         raise CannotCreateError(
             f"{config}: a run in {run.root} would write its resolved config over this file; "
             f"name another folder with --run"

@@ -214,8 +214,7 @@ def _retrain(request: RetrainRequest, data: DataSet | None) -> None:
             announce_reading(config, request.loudness)
             data = read_again(config.data, config.seed, study.facts.data["fingerprint"])
         if not place.run.environment.exists():  # the search ran in another folder
-            made = study.facts.resolved
-            describe_run(study, place, data, stored_device(made["device"]), made["threads"])
+            describe_run(study, place, data, stored_device(study.facts.resolved["device"]))
         job = prepare(study, trial, config, data, place.run, request.device)
         jobs = beside(job, others)
         with in_file(place.run), Screen(quiet=request.loudness < 0) as screen:

@@ -1,6 +1,7 @@
 """A YAML file and `--set` overrides to a Config, with every error explained at once.
 
-Knows where a value came from; what a key means stands in `schema`.
+Also the text of a run's own config, and how it is known again. Knows where a value came from; what
+a key means stands in `schema`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence, Set

@@ -1,6 +1,7 @@
 """What a figure stands on, in words; draws nothing."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from nas_cifar10.config.schema import augments
 from nas_cifar10.described import PARTS
@@ -84,12 +85,22 @@ def retrain(facts: Facts) -> str:
 
 def learning(facts: Facts) -> str:
     """Return how the numbers of the training pictures came about."""
-    recipe = facts.model.provenance.get("training") if facts.model else None
-    if recipe is None and facts.config is not None:  # so far the part that no trial changes
-        recipe = vars(facts.config.training)
-    augmented = isinstance(recipe, Mapping) and augments(recipe)
+    augmented = augments(_recipe(facts))
     told = "Train: what it answered while it learned"
     return f"{told}, on pictures as they were augmented" if augmented else told
+
+
+def _recipe(facts: Facts) -> Mapping[str, Any]:
+    """Return how the retrained candidate learns, as far as that is known before it has learnt."""
+    told = facts.model.provenance.get("training") if facts.model else None
+    if isinstance(told, Mapping):
+        return told
+    asked = facts.asked.trial if facts.asked else None
+    best = facts.best.number if facts.best else None
+    number = best if asked is None else asked
+    drawn = next((t.values for t in facts.trials or () if t.number == number), {})
+    fixed = vars(facts.config.training) if facts.config else {}
+    return fixed | {key.removeprefix("training."): value for key, value in drawn.items()}
 
 
 def measured(facts: Facts) -> str:

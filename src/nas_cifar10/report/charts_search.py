@@ -42,7 +42,7 @@ _MEASURED = {
     "running": "-open-dot",
     "interrupted": "-open-dot",
 }
-_WITHOUT_VALUE = {
+_APART = {  # what they reached, if anything, is not theirs or not to the end
     "infeasible": "triangle-down-open",
     "failed": "x-thin-open",
     "repeated": "cross-thin-open",
@@ -82,7 +82,7 @@ def history(facts: Facts) -> Chart | str:
         best: Trace = {"type": "scatter", "mode": "lines", "name": "best so far", "line": line}
         traces.insert(0, best | {"x": x, "y": numbers(y), "hoverinfo": "skip"})
     heights = [t.objective or 0 for t in measured]
-    for state, symbol in _WITHOUT_VALUE.items():
+    for state, symbol in _APART.items():
         chosen = [t for t in facts.trials or () if t.state == state]
         look = {"size": 9, "symbol": symbol, "color": MUTED, "line": {"width": 2}}
         if chosen:
@@ -116,7 +116,8 @@ def told(facts: Facts, trial: Trial) -> str:
     lines = [f"<b>trial {trial.number}</b>, {proposed}, {trial.state}"]
     if trial.objective is not None:
         epochs = captions.counted(trial.epochs, "epoch")
-        lines.append(f"{facts.objective} {rounded(trial.objective)} after {epochs}")
+        after = "as an earlier trial" if trial.state == "repeated" else f"after {epochs}"
+        lines.append(f"{facts.objective} {rounded(trial.objective)} {after}")
     candidate = candidate_of(facts, trial)
     if candidate is not None:
         lines += [label(part) for part in describe(candidate).split(", ")]

@@ -49,8 +49,11 @@ class Place:
         """Say whether the search of the study ran in the folder, as far as can be seen there."""
         if not self.run.environment.exists() or not self.run.searched_here:
             return False
-        stored = environment.read(self.run.environment)
-        theirs = database_of(self.run, stored.database)
+        try:
+            stored = environment.read(self.run.environment)
+            theirs = database_of(self.run, stored.database)
+        except BadDataError:
+            return False
         return stored.study == study_name and self.database.may_be(theirs)
 
 

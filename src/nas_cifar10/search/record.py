@@ -14,20 +14,18 @@ from nas_cifar10.data.split import DataSet
 from nas_cifar10.runs import environment
 from nas_cifar10.runs.files import now, write_json
 from nas_cifar10.runs.place import Place
-from nas_cifar10.search.sharing import num_workers
+from nas_cifar10.search.sharing import num_workers, stored_threads
 from nas_cifar10.study.study import Study
 from nas_cifar10.training import precision
 
 log = logging.getLogger(__name__)
 
 
-def describe_run(
-    study: Study, place: Place, data: DataSet, device: torch.device, threads: int
-) -> None:
+def describe_run(study: Study, place: Place, data: DataSet, device: torch.device) -> None:
     """Write config, environment and sample pictures.
 
     Args:
-        device: Where it trains from now on, each worker with so many threads.
+        device: Where it trains from now on.
     """
     run, resolved = place.run, study.facts.resolved
     views.write_config(study, run)
@@ -37,7 +35,8 @@ def describe_run(
         resumed = [*earlier.resumed_at, now()]
         times = {"started_at": earlier.started_at, "resumed_at": resumed}
     this: dict[str, Any] = {"device": device.type, "processor": precision.processor()}
-    this |= {"workers": num_workers(study.config, device), "threads": threads}
+    this["workers"] = num_workers(study.config, device)
+    this["threads"] = stored_threads(study.config, resolved, device)
     found = environment.describe() | resolved | this | times
     timed = found.pop("latency", None)
     if timed is not None:

@@ -23,7 +23,7 @@ from nas_cifar10.search import identity
 from nas_cifar10.search.executors import OpenExecutor, check_shared_memory, open_executor
 from nas_cifar10.search.record import describe_run
 from nas_cifar10.search.resolved import resolve
-from nas_cifar10.search.sharing import num_threads, num_workers
+from nas_cifar10.search.sharing import num_workers, stored_threads
 from nas_cifar10.search.worker import Worker, fork_workers
 from nas_cifar10.study.rows import Facts
 from nas_cifar10.study.storage import create_study, delete_study, find_study, taken
@@ -160,12 +160,10 @@ def _ready(
     study: Study, place: Place, data: DataSet, device: torch.device, forked: list[Worker]
 ) -> Ready:
     """Describe the run, and find who trains: workers may change, threads only with the device."""
-    workers, resolved = num_workers(study.config, device), study.facts.resolved
-    # On another kind of device than the study was made on numbers differ anyway.
-    alike = device.type == resolved["device"]
-    threads = resolved["threads"] if alike else num_threads(study.config, workers)
-    describe_run(study, place, data, device, threads)
-    executor = _executor(study.config.search, search_parts(data), threads, device, workers, forked)
+    config, workers = study.config, num_workers(study.config, device)
+    threads = stored_threads(config, study.facts.resolved, device)
+    describe_run(study, place, data, device)
+    executor = _executor(config.search, search_parts(data), threads, device, workers, forked)
     return Ready(study, data, device, threads, executor)
 
 

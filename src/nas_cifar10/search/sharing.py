@@ -1,5 +1,8 @@
 """How many workers share a machine, and how many threads each gets; knows no study."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 
 from nas_cifar10.config.schema import Config
@@ -27,6 +30,16 @@ def num_threads(config: Config, workers: int) -> int:
     """Return the CPU threads of a worker; those of a cluster share nothing with this machine."""
     sharing = _num_local() if config.search.executor == "ray" else workers
     return precision.resolve_threads(config.training.threads, sharing)
+
+
+def stored_threads(config: Config, resolved: Mapping[str, Any], device: torch.device) -> int:
+    """Return the threads of a worker of a study that has been resolved.
+
+    On another kind of device than the study was made on numbers differ anyway: counted anew.
+    """
+    if device.type == resolved["device"]:
+        return int(resolved["threads"])
+    return num_threads(config, num_workers(config, device))
 
 
 def _num_local() -> int:
