@@ -2,6 +2,7 @@
 
 import atexit
 import errno
+import io
 import os
 import re
 import sys
@@ -20,6 +21,9 @@ def main() -> None:
     """
     _open_closed()
     interrupts.listen()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a letter that it lacks ends nothing
+        sys.stdout.reconfigure(errors="backslashreplace")
+    os.environ.pop("MPLBACKEND", None)  # a notebook's; only files are drawn
     from nas_cifar10.cli.app import app
 
     try:

@@ -380,6 +380,9 @@ def test_retrain_of_a_numbered_trial_follows_the_latest_run(folder: Path) -> Non
     assert json.loads(result.stdout)["trial"] == 1
     assert "run: outputs/tiny-run" in result.stderr
     assert "0 to 3, got 9" in refused(2, "retrain", "--trial", "9")
+    told = "--trial: must be a whole number, got 1.5\n"
+    assert refused(2, "retrain", "--trial", "1.5").endswith(told)
+    assert refused(2, "retrain", "--top-k", "x").startswith("--top-k: must be a whole number")
 
 
 def test_a_dry_run_writes_nothing(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Which folder and which study a command means, and that it never mixes two."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -161,3 +162,37 @@ def test_an_asynchronous_driver_is_no_name_of_a_file(folder: Path) -> None:
     assert "--study-db: postgresql+psycopg_async is asynchronous; name another driver" in message
     assert "not a database URL" in refused(2, *words, " postgresql://anna:secret@host/nas")
     assert sorted(path.name for path in folder.iterdir()) == ["tiny.yaml"]
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},
+        {"PYTHONIOENCODING": "ascii"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    ],
+)
+def test_what_stands_around_a_process_ends_no_report(folder: Path, around: dict[str, str]) -> None:
+    """A notebook's backend, and a terminal that cannot write every letter."""
+    named = ("--set", "name=my ☀ search", "--run", "runs/a")
+    assert nas("search", "--config", "tiny.yaml", *named).exit_code == 0
+    for asked in ("show", "report"):
+        command = [sys.executable, "-m", "nas_cifar10", asked, "--run", "runs/a"]
+        done = subprocess.run(
+            command, capture_output=True, check=False, cwd=folder, env=os.environ | around
+        )
+        assert done.returncode == 0, done.stderr
+        assert b"search" in done.stdout
+        assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("predict", "a.png"), ("show", "--run", "."), ("validate", "a.png")]
+)
+def test_a_path_that_may_not_be_read_is_answered_by_who_reads_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """Typer would look, and refuse all pictures for one; tests run as root, who may read all."""
+    monkeypatch.setattr(os, "access", lambda *words, **named: False)
+    (folder / "a.png").write_bytes(b"")
+    assert "is not readable" not in nas(*words).output

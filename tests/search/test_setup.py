@@ -445,6 +445,7 @@ def test_a_dry_run_trains_nothing_that_would_be_refused() -> None:
     assert rows["search"].startswith("from ")
     rows = dict(dry_run(search_config(f"{limit}=600"), "cpu"))
     assert rows["smallest"].endswith("refused: 690 parameters, at most 600 allowed")
+    assert rows["search"] == "unknown: the smallest and the largest are refused"
     assert rows["retrain"] == "unknown: the smallest and the largest are refused"
 
 

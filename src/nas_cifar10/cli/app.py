@@ -16,6 +16,31 @@ from typing import Annotated, ParamSpec
 import typer
 
 from nas_cifar10 import interrupts
+from nas_cifar10.cli.flags import (
+    ConfigFile,
+    ConfigWord,
+    Device,
+    DryRun,
+    Form,
+    Json,
+    NeededConfig,
+    Out,
+    Overrides,
+    Overwrite,
+    Port,
+    Quiet,
+    Resume,
+    RunDir,
+    Seed,
+    StudyDb,
+    StudyName,
+    TopK,
+    TopTrials,
+    TrialNumber,
+    Verbose,
+    Workers,
+    whole,
+)
 from nas_cifar10.errors import ConfigError, MissingInputError, NasError
 from nas_cifar10.interrupts import Interrupted
 from nas_cifar10.text import harmless, one_line
@@ -30,34 +55,6 @@ app = typer.Typer(
 P = ParamSpec("P")
 
 _STRAY_WORDS = {"allow_extra_args": True}  # answered in our words: what is meant is a config
-
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="the YAML file")]
-NeededConfig = Annotated[Path, typer.Option("--config", help="the YAML file")]
-Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override a key; repeatable")
-]
-RunDir = Annotated[Path | None, typer.Option("--run", metavar="DIR", help="the run's folder")]
-StudyDb = Annotated[
-    str | None, typer.Option("--study-db", metavar="PATH|URL", help="the study's database")
-]
-StudyName = Annotated[str | None, typer.Option("--study", metavar="NAME", help="which study")]
-Resume = Annotated[bool, typer.Option("--resume", help="go on where it stopped")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace an existing run")]
-Workers = Annotated[str | None, typer.Option("--workers", metavar="N|auto", help="processes")]
-Device = Annotated[
-    str | None, typer.Option("--device", metavar="auto|cpu|cuda|mps", help="where to train")
-]
-Seed = Annotated[int | None, typer.Option("--seed", help="the same as --set seed=N")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="check, count and estimate; write nothing")]
-Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="say more on stderr")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress on stderr")]
-Port = Annotated[int, typer.Option("--port", help="where to listen; 0: any free port")]
-TopK = Annotated[int | None, typer.Option("--top-k", metavar="K", help="classes to show [3]")]
-TopTrials = Annotated[
-    int | None, typer.Option("--top-k", metavar="K", help="the K best trials, not one alone")
-]
-TrialNumber = Annotated[int | None, typer.Option("--trial", help="this trial, not the best")]
 
 
 def _explained(command: Callable[P, None]) -> Callable[P, None]:
@@ -200,8 +197,10 @@ def retrain(
     """Train the best candidate for good, and measure it on test."""
     if trial is not None and top_k is not None:
         raise ConfigError("--trial and --top-k: name one of the two")
-    if top_k is not None and top_k < 1:
-        raise ConfigError(f"--top-k: must be at least 1, got {top_k}")
+    number = None if trial is None else whole("--trial", trial)
+    most = None if top_k is None else whole("--top-k", top_k)
+    if most is not None and most < 1:
+        raise ConfigError(f"--top-k: must be at least 1, got {most}")
     from nas_cifar10.cli.place import held, locate
 
     place = locate(run_dir, study_db, study)
@@ -210,7 +209,7 @@ def retrain(
             from nas_cifar10.cli import train
             from nas_cifar10.runs.asked import Asked
 
-        asked = Asked(trial, top_k, tuple(overrides or ()))
+        asked = Asked(number, most, tuple(overrides or ()))
         request = train.RetrainRequest("retrain", place, asked, resume, loudness=0)
         train.retrain(request, as_json=as_json)
 
@@ -254,7 +253,7 @@ def show(
 @app.command()
 @_explained
 def validate(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="the YAML file")],
+    config: ConfigWord,
     overrides: Overrides = None,
     as_json: Json = False,
 ) -> None:
@@ -279,27 +278,30 @@ def data(config: NeededConfig, overrides: Overrides = None, as_json: Json = Fals
 @app.command()
 @_explained
 def predict(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="files or folders")],
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE", readable=False, help="files or folders")
+    ],
     run_dir: RunDir = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object a line")] = False,
     top_k: TopK = None,
 ) -> None:
     """Ask the retrained model what is on pictures."""
+    most = None if top_k is None else whole("--top-k", top_k)
     from nas_cifar10.cli.place import locate
 
     place = locate(run_dir)
     with interrupts.loading():
         from nas_cifar10.cli import model
 
-    model.predict(place.run, images, top_k, as_json=as_json)
+    model.predict(place.run, images, most, as_json=as_json)
 
 
 @app.command()
 @_explained
 def export(
-    form: Annotated[str, typer.Option("--format", metavar="onnx|pt2", help="ONNX or torch.export")],
+    form: Form,
     run_dir: RunDir = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="where to")] = None,
+    out: Out = None,
     as_json: Json = False,
 ) -> None:
     """Write the retrained model as one checked file."""
@@ -316,7 +318,7 @@ def export(
 @_explained
 def init(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="which config")] = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="where to")] = None,
+    out: Out = None,
 ) -> None:
     """Copy a commented config, or list them."""
     from nas_cifar10.cli import configs
@@ -330,13 +332,14 @@ def dashboard(
     study_db: StudyDb = None,
     study: StudyName = None,
     run_dir: RunDir = None,
-    port: Port = 8080,
+    port: Port = "8080",
 ) -> None:
     """Show the study in a browser, until Ctrl-C."""
+    number = whole("--port", port)
     from nas_cifar10.cli.place import locate
 
     place = locate(run_dir, study_db, study, writes=False)
     with interrupts.loading():
         from nas_cifar10.cli.show import serve_dashboard
 
-    serve_dashboard(place, port)
+    serve_dashboard(place, number)

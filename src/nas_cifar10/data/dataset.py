@@ -34,6 +34,6 @@ def read_again(config: DataConfig, seed: int, fingerprint: str) -> DataSet:
     if fingerprint_of(data) != fingerprint:
         raise StateError(
             f"the pictures of {config.source} under {config.root} are not those the study was "
-            f"made with; put them back, or start over with --overwrite"
+            f"made with; put them back, or start over (nas search --overwrite)"
         )
     return data

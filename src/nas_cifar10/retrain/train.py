@@ -6,6 +6,7 @@ Knows no search: it meets it in the study. An epoch is a segment, so a stop lose
 import itertools
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -274,6 +275,8 @@ def _empty(folder: RetrainFolder) -> None:
     for path in vars(folder).values():
         if path != folder.root:
             remove(path)
+    with suppress(OSError):  # not there, or not empty
+        folder.root.rmdir()
 
 
 def _give_up(job: Job, going_on: Sequence[Job]) -> None:

@@ -68,8 +68,8 @@ def dry_run(config: Config, requested_device: str) -> list[tuple[str, str]]:
         rows.append((name, f"{told}, about {three_digits(seconds[0])} s an epoch"))
     epochs = config.search.trials * config.training.epochs
     at_once = min(resolved["workers"], config.search.cohort)
-    span = _span(epochs / at_once, searched)
-    rows.append(("search", f"{span} if nothing is pruned ({epochs:,} epochs)"))
+    unless = f" if nothing is pruned ({epochs:,} epochs)" if searched else ""
+    rows.append(("search", _span(epochs / at_once, searched) + unless))
     rows.append(("retrain", _span(config.retrain.epochs * config.retrain.seeds, retrained)))
     return rows
 

@@ -35,7 +35,7 @@ def check(stored: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     if lines:
         raise StateError(
             "this config does not fit the stored study; go on with the stored values, "
-            "replace the study with --overwrite, or give the new one another name:\n"
+            "replace the study (nas search --overwrite), or give the new one another name:\n"
             + "\n".join(lines)
         )
 
