@@ -1,6 +1,5 @@
 """What the tests of several rooms need."""
 
-import math
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,6 @@ from hypothesis import settings
 from made_postgres import Server, running_server
 from nas_cifar10.config.load import config_from_plain
 from nas_cifar10.config.schema import Config
-from nas_cifar10.training.precision import num_cores
 
 # The same examples on every machine, however slow it is.
 settings.register_profile("same everywhere", derandomize=True, deadline=None)
@@ -21,12 +19,6 @@ pytest.register_assert_rewrite("made_wide_space")  # its failures tell both side
 torch.set_num_threads(1)
 # A shell starts what it puts into the background with Ctrl-C ignored, which children would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@pytest.hookimpl(optionalhook=True)  # not there without pytest-xdist
-def pytest_xdist_auto_num_workers() -> int:
-    """Let three work for every two cores: tests also wait for processes (docs/log.md)."""
-    return math.ceil(1.5 * num_cores())
 
 
 @pytest.fixture

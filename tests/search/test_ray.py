@@ -36,27 +36,41 @@ pytestmark = [
 RAY = ("--set", "search.executor=ray", "--workers", "2")
 
 
+OWN = f"OF_TESTS={os.getpid()}".encode()
+
+
+@pytest.fixture(autouse=True)
+def marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mark what this process starts, and what that starts."""
+    name, _, value = OWN.decode().partition("=")
+    monkeypatch.setenv(name, value)
+
+
 @pytest.fixture
 def tasks() -> Iterator[ray_cluster.RayTasks]:
     with tasks_on_ray(RayConfig(), max_losses=2) as found:
         yield found
 
 
-def named(start: bytes) -> list[int]:
-    """Return the processes whose command line begins so."""
+def own_tasks() -> list[int]:
+    """Return the processes of Ray tasks that this process began, or a driver it started.
+
+    Those of tests beside this one are none of ours.
+    """
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for path in Path("/proc").glob("[0-9]*"):
         try:
-            if path.read_bytes().startswith(start):
-                found.append(int(path.parent.name))
+            is_own = OWN in (path / "environ").read_bytes().split(b"\0")
+            if is_own and (path / "cmdline").read_bytes().startswith(b"ray::_train"):
+                found.append(int(path.name))
         except OSError:
             continue  # it has just ended
     return found
 
 
 def kill_a_task() -> None:
-    wait_until(lambda: bool(named(b"ray::_train")), seconds=60)
-    os.kill(named(b"ray::_train")[0], signal.SIGKILL)
+    wait_until(lambda: bool(own_tasks()), seconds=60)
+    os.kill(own_tasks()[0], signal.SIGKILL)
 
 
 def lose(tasks: ray_cluster.RayTasks, seen: pytest.LogCaptureFixture, times: int) -> None:
@@ -212,7 +226,7 @@ def test_a_killed_search_goes_on_and_ends_as_one_worker_does(tmp_path: Path) -> 
     ) as driver:
         wait_until(lambda: any(there.checkpoints.glob("*/*.pt")), seconds=120)
         driver.kill()
-    wait_until(lambda: not named(b"ray::_train"), seconds=30)
+    wait_until(lambda: not own_tasks(), seconds=30)
     again = subprocess.run(
         command("search", "--run", there.root, "--resume", "-q"), capture_output=True
     )
