@@ -101,12 +101,17 @@ def test_on_a_narrow_terminal_only_the_network_wraps_and_nothing_is_lost(run: Ru
     assert sum("rate" in row[column:] for row in rows) == 4
 
 
+def leave_a_trial_running(database: Path | str) -> None:
+    """Make of a finished study one whose search was killed at its last trial."""
+    with closing(sqlite3.connect(database)) as study, study:
+        study.execute("UPDATE trials SET state = 'RUNNING' WHERE number = 3")
+
+
 def test_what_nobody_goes_on_with_is_interrupted_and_says_what_goes_on(
     run: RunFolder, tmp_path: Path
 ) -> None:
     stopped = RunFolder(Path(shutil.copytree(run.root, tmp_path / "run")))
-    with closing(sqlite3.connect(stopped.study)) as study, study:
-        study.execute("UPDATE trials SET state = 'RUNNING' WHERE number = 3")
+    leave_a_trial_running(stopped.study)
     shown = nas("show", "--run", str(stopped.root))
     assert " interrupted " in shown.stdout
     assert shown.stderr.endswith(f"nas search --run {stopped.root} --resume\n")
@@ -136,8 +141,7 @@ def test_a_search_that_ran_elsewhere_is_not_called_interrupted(
     shutil.copy(run.study, elsewhere)
     found = read_json(run.environment) | {"database": str(elsewhere)}
     write_json(here.environment, found)
-    with closing(sqlite3.connect(elsewhere)) as study, study:
-        study.execute("UPDATE trials SET state = 'RUNNING' WHERE number = 3")
+    leave_a_trial_running(elsewhere)
     shown = nas("show", "--run", str(here.root))
     assert " running " in shown.stdout
     assert "--resume" not in shown.stderr
@@ -151,8 +155,7 @@ def test_a_study_elsewhere_is_shown_whatever_the_folder_of_its_name_holds(
     damaged.checkpoints.mkdir(parents=True)
     damaged.environment.write_text("{")
     shutil.copy(run.study, "elsewhere.db")
-    with closing(sqlite3.connect("elsewhere.db")) as study, study:
-        study.execute("UPDATE trials SET state = 'RUNNING' WHERE number = 3")
+    leave_a_trial_running("elsewhere.db")
     assert " running " in nas("show", "--study-db", "elsewhere.db").stdout
 
 
@@ -160,8 +163,7 @@ def test_another_study_than_the_runs_own_is_not_resumed_there(
     run: RunFolder, tmp_path: Path
 ) -> None:
     stopped = RunFolder(Path(shutil.copytree(run.root, tmp_path / "run")))
-    with closing(sqlite3.connect(stopped.study)) as study, study:
-        study.execute("UPDATE trials SET state = 'RUNNING' WHERE number = 3")
+    leave_a_trial_running(stopped.study)
     write_json(stopped.environment, read_json(stopped.environment) | {"study": "another"})
     shown = nas("show", "--run", str(stopped.root), "--study", "tiny run")
     assert " running " in shown.stdout

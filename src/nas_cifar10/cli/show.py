@@ -95,16 +95,18 @@ def _follow(place: Place, study: Study) -> list[Trial]:
 
 def _runs(place: Place, study: Study, trials: Sequence[Trial]) -> bool:
     """Say whether the search goes on at this moment; a retrain holds the run, too."""
-    ended = sum(trial.state != "running" for trial in trials)
-    over = ended == study.config.search.trials or study.clock.stopped == "time"
+    over = _num_ended(trials) == study.config.search.trials or study.clock.stopped == "time"
     return not over and is_held(place.run)
 
 
 def _is_stopped(place: Place, study: Study, trials: Sequence[Trial]) -> bool:
     """Say whether a search waits for a resume; what runs on another machine cannot be seen here."""
-    ended = sum(trial.state != "running" for trial in trials)
-    unfinished = ended < study.config.search.trials
+    unfinished = _num_ended(trials) < study.config.search.trials
     return unfinished and place.is_own_run(study.name) and not is_held(place.run)
+
+
+def _num_ended(trials: Sequence[Trial]) -> int:
+    return sum(trial.state != "running" for trial in trials)
 
 
 def _ranked(study: Study, trials: Sequence[Trial]) -> list[Trial]:
@@ -159,7 +161,7 @@ def _cells(study: Study, trial: Trial, *, on_front: bool) -> tuple[list[str], st
 
 
 def _total(study: Study, trials: Sequence[Trial]) -> str:
-    ended = sum(trial.state != "running" for trial in trials)
+    ended = _num_ended(trials)
     trained = sum(len(trial.epochs) for trial in trials)
     seconds = study.clock.seconds
     spent = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
