@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,6 +13,8 @@ from typing import Any
 
 import psycopg
 import pytest
+
+from made_ports import free_port
 
 USER, PASSWORD, QUOTED = "anna", "ge/heim5%", "ge%2Fheim5%25"
 
@@ -31,9 +32,7 @@ class Server:
 
     def __init__(self, folder: Path, programs: Path) -> None:
         self.folder, self.programs = folder, programs
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self._count = 0
         secret = folder / "secret"
         secret.write_text(PASSWORD)

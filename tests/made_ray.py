@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from made_network import Network, two_machines
+from made_ports import free_port
 from made_search import pictures, timeless
 from made_segments import CPU
 from nas_cifar10.config.search import RayConfig
@@ -46,6 +47,16 @@ class Node:
             start_new_session=True,
         )
 
+    def wait_for(self, host: str, port: int) -> None:
+        """Wait until it answers there."""
+        while True:
+            try:
+                socket.create_connection((host, port), 1).close()
+                return
+            except OSError:
+                assert self._process.poll() is None, "the node did not start"
+                time.sleep(0.1)
+
     def kill(self) -> None:
         """End everything of it at once."""
         os.killpg(self._process.pid, signal.SIGKILL)
@@ -57,12 +68,11 @@ class Nodes:
 
     def __init__(self, folder: Path, network: Network) -> None:
         self.network = network
-        with socket.create_server((network.here, 0)) as free:
-            port = int(free.getsockname()[1])
+        port = free_port()
         self.address = f"{network.here}:{port}"
         own = ("--include-dashboard=false", f"--temp-dir={folder}")
         self._head = Node("--head", f"--port={port}", f"--node-ip-address={network.here}", *own)
-        _wait_for(network.here, port)
+        self._head.wait_for(network.here, port)
         self._joins = 0
         self.join()
 
@@ -83,17 +93,6 @@ class Nodes:
         """Kill both."""
         self._second.kill()
         self._head.kill()
-
-
-def _wait_for(host: str, port: int) -> None:
-    end = time.monotonic() + 60
-    while True:
-        try:
-            socket.create_connection((host, port), 1).close()
-            return
-        except OSError:
-            assert time.monotonic() < end, "the head of the cluster did not start"
-            time.sleep(0.1)
 
 
 @contextmanager

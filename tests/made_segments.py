@@ -55,7 +55,8 @@ def gone(pid: int) -> bool:
     return not runs(pid)
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
+def wait_until(true: Callable[[], bool], seconds: float = 600) -> None:
+    """Wait for what comes within seconds, and on a busy machine within minutes."""
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end

@@ -125,19 +125,22 @@ def dashboard_answers(folder: Path, url: str) -> None:
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     with process:
-        address = process.stdout.readline().strip()
-        root = address.partition("/dashboard")[0]
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with direct.open(f"{root}/api/studies", timeout=20) as answer:
-            assert b"tiny run" in answer.read()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        try:
+            address = process.stdout.readline().strip()
+            root = address.partition("/dashboard")[0]
+            direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            with direct.open(f"{root}/api/studies", timeout=600) as answer:
+                assert b"tiny run" in answer.read()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(600) == 0
+        finally:
+            process.kill()
 
 
 def test_a_whole_search_outlives_a_restart(server: Server, folder: Path) -> None:
     url, log = server.url(server.new_database()), folder / "log"
     command = [sys.executable, "-m", "nas_cifar10", *SEARCH, url]
-    command += ["--workers", "2", "--set", "search.trials=12"]
+    command += ["--workers", "2", "--set", "search.trials=40"]
     # Not forked: a process that has had workers cannot have any in what it forks.
     with (
         log.open("w") as said_to,
@@ -148,6 +151,7 @@ def test_a_whole_search_outlives_a_restart(server: Server, folder: Path) -> None
             time.sleep(0.02)
         server.restart("immediate", away=1.0)
         assert process.wait(300) == 0, log.read_text()
+    assert "answers again, after" in log.read_text()
     assert ":***@127.0.0.1" in log.read_text()
     assert "Traceback" not in log.read_text()
     is_told_nowhere(folder)

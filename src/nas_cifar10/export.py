@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from nas_cifar10 import interrupts
 from nas_cifar10.config.load import load_config
 from nas_cifar10.config.schema import DataConfig
-from nas_cifar10.data import cifar10
 from nas_cifar10.data.dataset import read_again
 from nas_cifar10.data.loader import normalise
 from nas_cifar10.data.parts import Part
+from nas_cifar10.data.sources import is_there
 from nas_cifar10.errors import (
     BadDataError,
     ConfigError,
@@ -172,7 +172,7 @@ def pictures_of_run(run: RunFolder, model: Model) -> tuple[str, Part]:
 
 
 def _check_there(config: DataConfig) -> None:
-    if config.source == "cifar10" and not cifar10.is_there(config):  # it would be downloaded
+    if not is_there(config):  # it would be downloaded
         raise MissingInputError(f"{config.root}: CIFAR-10 is not here; nas data fetches it")
 
 

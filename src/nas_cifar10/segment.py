@@ -39,6 +39,10 @@ _INITIAL = 0
 _WHITENING_PIXELS = 200_000  # about so many patches, for a covariance of 12x12
 
 
+class OtherTrainingError(BadDataError):
+    """A checkpoint was saved by the training of something else, or of the same in another way."""
+
+
 @dataclass(frozen=True, eq=False)
 class Start:
     """What a training begins with that does not begin at random.
@@ -234,8 +238,8 @@ _MISFITS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeErro
 
 def _restore(segment: Segment, checkpoint: bytes, learner: _Learner) -> list[Epoch]:
     state = load_state(checkpoint)
-    if not belongs(segment, state):
-        raise BadDataError("checkpoint: belongs to another trial")
+    if state["belongs_to"] != identity(segment):
+        raise OtherTrainingError("checkpoint: belongs to another trial")
     try:
         check_groups(learner.optimizer, state["optimizer"])
         for name, part in learner.parts().items():
@@ -257,7 +261,8 @@ def epochs_before(
         shape: C, H, W of one picture.
 
     Raises:
-        BadDataError: it is damaged or belongs to something else.
+        BadDataError: it is damaged.
+        OtherTrainingError: it belongs to something else.
         UnreadableError: there is not enough memory for it now.
     """
     training = merged(segment)
@@ -270,11 +275,6 @@ def epochs_before(
         if is_out_of_memory(error):
             raise UnreadableError("checkpoint: does not fit into memory") from None
         raise
-
-
-def belongs(segment: Segment, state: dict[str, Any]) -> bool:
-    """Say whether a checkpoint's content was saved by a segment of the same trial."""
-    return bool(state["belongs_to"] == identity(segment))
 
 
 def identity(segment: Segment) -> str:

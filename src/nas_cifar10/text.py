@@ -20,6 +20,31 @@ def three_digits(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}"
 
 
+def short(count: int) -> str:
+    """Return a large count with three digits that count: `19.4 M`."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= size:
+            return f"{three_digits(count / size)} {unit}"
+    return str(count)
+
+
+def duration(seconds: float) -> str:
+    """Return `41 s`, `5 min 12 s` or `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def about(seconds: float) -> str:
+    """Return `89 s`, `5 min` or `2 h 05 min`, for what changes while it is read."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 3600 else duration(seconds)
+
+
 def percent(share: float, digits: int = 1) -> str:
     """Return `70.3 %`, which claims neither a perfect nor a zero that is not there."""
     return f"{_below(100 * share, 100, digits)} %"

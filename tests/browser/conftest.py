@@ -38,7 +38,7 @@ class Opened:
         self.page.wait_for_selector("html[data-drawn]", timeout=DRAWN_MILLISECONDS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # later tests fork, and measure memory
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("chromium is not installed")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from typer.testing import CliRunner
 
 from made_links import some_of_cifar10
@@ -275,8 +275,7 @@ def test_dark_and_light_are_drawn_in_their_own_colours(open_page: Open, made_rep
     title = opened.page.locator("[data-chart=history] .xtitle")
     light = title.evaluate("each => getComputedStyle(each).fill")
     opened.page.emulate_media(color_scheme="dark")
-    opened.page.wait_for_timeout(2000)
-    assert title.evaluate("each => getComputedStyle(each).fill") != light
+    expect(title).not_to_have_css("fill", light, timeout=60_000)
 
 
 OPENINGS = ["", '">', "'>", "</script>", "</style>", "</title>", "-->", "]]>", "&lt;", "\\u003c"]

@@ -76,6 +76,11 @@ def is_the_straight_one(url: str, folder: Path, straight: Path, config: Config) 
     assert (folder / "best.json").read_bytes() == (straight / "best.json").read_bytes()
 
 
+def num_epochs(server: Server, database: str) -> int:
+    ((found,),) = server.ask("SELECT count(*) FROM trial_intermediate_values", database)
+    return int(found)
+
+
 def driven_through(
     server: Server, tmp_path: Path, trials: int, times: int, strike: Callable[[str, int], None]
 ) -> None:
@@ -90,8 +95,10 @@ def driven_through(
             time.sleep(0.05)
             assert os.waitpid(pid, os.WNOHANG) == (0, 0), "ended before it trained"
         for number in range(times):
-            time.sleep(0.4)
-            assert os.waitpid(pid, os.WNOHANG) == (0, 0), f"ended before strike {number}"
+            due = (number + 1) * trials // (times + 1)  # epochs, of nearly twice as many
+            while num_epochs(server, database) < due:
+                assert os.waitpid(pid, os.WNOHANG) == (0, 0), f"ended before strike {number}"
+                time.sleep(0.05)
             strike(database, number)
     except BaseException:
         os.kill(pid, signal.SIGKILL)

@@ -4,7 +4,6 @@ import errno
 import os
 import struct
 import threading
-import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -197,12 +196,15 @@ def test_large_pictures_are_decoded_one_at_a_time_and_alike(
     monkeypatch.setattr(image_folder, "_num_threads", lambda paths: 4)
     monkeypatch.setattr(image_folder, "CHUNK", 1)
     load, at_once, most, lock = decode._load, [0], [0], threading.Lock()
+    two, patience = threading.Event(), [60.0]
 
     def counted(image: Any) -> None:
         with lock:
             at_once[0] += 1
             most[0] = max(most[0], at_once[0])
-        time.sleep(0.05)
+            if at_once[0] > 1:
+                two.set()
+        two.wait(patience[0])
         load(image)
         with lock:
             at_once[0] -= 1
@@ -211,6 +213,8 @@ def test_large_pictures_are_decoded_one_at_a_time_and_alike(
     assert torch.equal(read(root).images, expected.images)
     assert most[0] > 1, "or else this test shows nothing"
     most[0] = 0
+    two.clear()
+    patience[0] = 0.05
     monkeypatch.setattr(decode, "_LARGE_PIXELS", 1)
     assert torch.equal(read(root).images, expected.images)
     assert most[0] == 1

@@ -252,9 +252,9 @@ def test_with_hundreds_of_classes_the_report_shows_the_worst_and_says_so(make_ru
     assert "The 120 classes with the lowest F1 of 200." in words(
         figure := drawn(facts, "classification_report")
     )
-    assert facts.metrics is not None
-    assert facts.metrics.per_class is not None
-    worst = sorted(facts.metrics.per_class, key=lambda n: facts.metrics.per_class[n].f1)  # type: ignore[union-attr, index]
+    assert facts.measured is not None
+    per_class = facts.measured.per_class
+    worst = sorted(per_class, key=lambda name: per_class[name].f1)
     assert figure.axes[0].get_yticklabels()[0].get_text() == worst[0]
 
 

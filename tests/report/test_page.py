@@ -22,12 +22,13 @@ from nas_cifar10.report.charts import Chart, label
 from nas_cifar10.report.charts_search import parallel
 from nas_cifar10.report.gather import gather
 from nas_cifar10.report.html import page
-from nas_cifar10.report.summary import duration, macs_of, summary
+from nas_cifar10.report.summary import summary
 from nas_cifar10.report.tables import leaderboard
 from nas_cifar10.report.write import report
 from nas_cifar10.runs.asked import Asked, write_asked
 from nas_cifar10.runs.files import read_csv, read_json, write_csv, write_json
 from nas_cifar10.runs.folder import RunFolder
+from nas_cifar10.text import duration, short
 from nas_cifar10.training.metrics import over_seeds
 
 Make = Callable[..., RunFolder]
@@ -112,7 +113,7 @@ def test_every_number_is_what_the_files_say(make_run: Make) -> None:
         "search.best.validation_accuracy": f"{100 * max(complete):.1f} %",
         "metrics.test.accuracy": f"{100 * (said == labels).mean():.1f} %",
         "metrics.parameters": f"{metrics['parameters']:,}",
-        "metrics.macs": macs_of(metrics["macs"]).removesuffix(" MACs"),
+        "metrics.macs": short(metrics["macs"]),
         "seconds": duration(search["seconds"] + metrics["seconds"]),
         "search.epochs.trained": str(sum(int(trial["epochs"]) for trial in trials)),
         "search.epochs.full_budget": str(len(trials) * 5),

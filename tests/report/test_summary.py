@@ -8,7 +8,7 @@ import pytest
 from made_holder import Holder
 from nas_cifar10.report import caveats
 from nas_cifar10.report.gather import gather
-from nas_cifar10.report.summary import duration, summary
+from nas_cifar10.report.summary import summary
 from nas_cifar10.runs.files import read_csv, read_json, write_csv, write_json
 from nas_cifar10.runs.folder import RunFolder
 
@@ -220,17 +220,3 @@ def test_with_macro_f1_as_objective_it_is_shown_too(make_run: Make) -> None:
     found = rows(make_run(objective="macro_f1"))
     assert found["validation accuracy"].startswith("0.690")
     assert found["validation macro F1"] == "0.670"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.4, "0 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min 00 s"),
-        (312.4, "5 min 12 s"),
-        (7500, "2 h 05 min"),
-    ],
-)
-def test_times_are_read_at_a_glance(seconds: float, text: str) -> None:
-    assert duration(seconds) == text

@@ -194,7 +194,7 @@ def test_a_worker_ends_quietly_when_nobody_is_at_its_line(
     equipped.line.send((pictures(), 1, CPU))
     for worker in (idle, equipped):
         worker.line.close()
-        worker.process.join(30)
+        worker.process.join(600)
         assert worker.process.exitcode == 0
     assert capfd.readouterr().err == ""
 
@@ -207,7 +207,7 @@ def test_a_forked_worker_ends_for_a_signal_that_came_too_early_to_end_it(
     monkeypatch.setattr(interrupts, "_received", signal.SIGTERM)
     workers = fork_workers(2)
     for worker in workers:
-        worker.process.join(60)
+        worker.process.join(600)
     assert [worker.process.exitcode for worker in workers] == [0, 0]
 
 
@@ -240,7 +240,7 @@ def test_a_search_forks_its_workers_itself(tmp_path: Path) -> None:
     with subprocess.Popen(command(*words), stderr=subprocess.DEVNULL) as driver:
         try:
             # By then whoever trains has been started.
-            wait_until(RunFolder(tmp_path / "run").checkpoint(0).exists, seconds=60)
+            wait_until(RunFolder(tmp_path / "run").checkpoint(0).exists)
             told = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children(driver.pid)]
             assert told.count(Path(f"/proc/{driver.pid}/cmdline").read_bytes()) == 2
             assert not any(b"forkserver" in words for words in told)
@@ -325,10 +325,13 @@ def test_workers_end_with_their_driver(tmp_path: Path, how: signal.Signals) -> N
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True
     ) as driver:
         assert driver.stdout is not None
-        pids = [int(word) for word in driver.stdout.readline().split()]
-        assert len(pids) == 2
-        driver.send_signal(how)
-        driver.wait(timeout=30)
+        try:
+            pids = [int(word) for word in driver.stdout.readline().split()]
+            assert len(pids) == 2
+            driver.send_signal(how)
+            driver.wait(timeout=600)
+        finally:
+            driver.kill()
         wait_until(lambda: not any(runs(pid) for pid in pids))
 
 

@@ -4,7 +4,6 @@ import contextlib
 import itertools
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from made_ports import free_port
 from made_search import pictures
 from made_segments import CPU, segment, slow, the_same, wait_until
 from made_trained import CONFIG, refused
@@ -69,7 +69,7 @@ def own_tasks() -> list[int]:
 
 
 def kill_a_task() -> None:
-    wait_until(lambda: bool(own_tasks()), seconds=60)
+    wait_until(lambda: bool(own_tasks()))
     os.kill(own_tasks()[0], signal.SIGKILL)
 
 
@@ -139,9 +139,10 @@ def listening(pids: set[int]) -> set[IPv4Address | IPv6Address]:
     """Return the addresses at which any of these can be reached over TCP."""
     sockets = set()
     for pid in pids:
-        for path in Path(f"/proc/{pid}/fd").iterdir():
-            with contextlib.suppress(OSError):
-                sockets.add(str(path.readlink()).removeprefix("socket:[").removesuffix("]"))
+        with contextlib.suppress(OSError):  # it has just ended
+            for path in Path(f"/proc/{pid}/fd").iterdir():
+                with contextlib.suppress(OSError):  # closed
+                    sockets.add(str(path.readlink()).removeprefix("socket:[").removesuffix("]"))
     found = set()
     for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
         for _, local, _, state, *words in map(str.split, table.read_text().splitlines()[1:]):
@@ -171,16 +172,11 @@ def test_signals_are_still_ours(tasks: ray_cluster.RayTasks) -> None:
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-def a_closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 def test_an_address_where_nothing_answers_is_named_before_anything_is_written(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "config.yaml").write_text(CONFIG)
-    address = f"127.0.0.1:{a_closed_port()}"
+    address = f"127.0.0.1:{free_port()}"
     words = ("search", "--config", tmp_path / "config.yaml", "--run", tmp_path / "run", *RAY)
     message = refused(66, *words, "--set", f"search.ray.address={address}")
     assert f"search.ray.address={address}: nothing answers there" in message
@@ -189,13 +185,16 @@ def test_an_address_where_nothing_answers_is_named_before_anything_is_written(
 
 def test_other_machines_are_refused_without_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    options = RayConfig(address="192.0.2.1:6379")
-    with pytest.raises(ConfigError, match="RAY_AUTH_MODE=token"):
-        ray_cluster.connect(options)
+    for host in ("192.0.2.1", "[2001:db8::1]", "127.0.0.1.example.org"):
+        with pytest.raises(ConfigError, match="RAY_AUTH_MODE=token"):
+            ray_cluster.connect(RayConfig(address=f"{host}:6379"))
+    for host in ("127.0.0.1", "127.1.2.3", "[::1]", "localhost"):
+        with pytest.raises(MissingInputError, match="nothing answers there"):
+            ray_cluster.connect(RayConfig(address=f"{host}:{free_port()}"))
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setattr(ray_cluster, "PROBE_SECONDS", 0.1)
     with pytest.raises(MissingInputError, match="nothing answers there"):
-        ray_cluster.connect(options)
+        ray_cluster.connect(RayConfig(address="192.0.2.1:6379"))
 
 
 def test_without_the_extra_one_line_says_how_to_get_it(
@@ -224,9 +223,11 @@ def test_a_killed_search_goes_on_and_ends_as_one_worker_does(tmp_path: Path) -> 
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     ) as driver:
-        wait_until(lambda: any(there.checkpoints.glob("*/*.pt")), seconds=120)
-        driver.kill()
-    wait_until(lambda: not own_tasks(), seconds=30)
+        try:
+            wait_until(lambda: any(there.checkpoints.glob("*/*.pt")))
+        finally:
+            driver.kill()
+    wait_until(lambda: not own_tasks())
     again = subprocess.run(
         command("search", "--run", there.root, "--resume", "-q"), capture_output=True
     )

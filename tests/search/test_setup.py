@@ -2,6 +2,7 @@
 
 import json
 import logging
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
@@ -15,6 +16,7 @@ import yaml
 
 from made_search import begin, digits, go, place_in, reopen, search_config, table, take_up
 from made_study import made_facts, no_waiting
+from nas_cifar10 import interrupts
 from nas_cifar10.config.load import config_from_plain
 from nas_cifar10.config.schema import Config
 from nas_cifar10.data.parts import search_parts
@@ -27,6 +29,7 @@ from nas_cifar10.errors import (
     NasError,
     StateError,
 )
+from nas_cifar10.interrupts import Interrupted
 from nas_cifar10.runs.database import Database
 from nas_cifar10.runs.files import read_json, write_json
 from nas_cifar10.runs.folder import RunFolder
@@ -408,7 +411,7 @@ def test_a_dry_run_times_no_more_pictures_and_workers_than_there_are(
         return lambda number_format: None
 
     monkeypatch.setattr("nas_cifar10.search.dry_run.training_step", step)
-    monkeypatch.setattr("nas_cifar10.search.dry_run._timed", lambda *words: 600.0)
+    monkeypatch.setattr("nas_cifar10.search.dry_run.seconds_of", lambda *words: 600.0)
     config = search_config("training.batch_size=1000", "search.workers=8", "search.cohort=2")
     rows = dict(dry_run(config, "cpu"))
     assert asked == [108, 108]
@@ -422,7 +425,7 @@ def test_a_dry_run_times_the_retrain_on_its_own_pictures_and_threads(
     """Of 108 pictures of the search, and 12 more to validate on; a step takes an hour a thread."""
     monkeypatch.setattr("nas_cifar10.training.precision.num_cores", lambda: 4)
     monkeypatch.setattr(
-        "nas_cifar10.search.dry_run._timed", lambda *words: 3600.0 * torch.get_num_threads()
+        "nas_cifar10.search.dry_run.seconds_of", lambda *words: 3600.0 * torch.get_num_threads()
     )
     sets = ("search.workers=4", "training.threads=auto", "training.batch_size=54")
     retrained = (f"retrain.monitor={monitor}", "retrain.epochs=1")
@@ -533,6 +536,15 @@ def test_a_dry_run_says_what_does_not_fit_into_memory(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("nas_cifar10.search.probe.train_step", no_memory)
     with pytest.raises(NasError, match="4, kernels 3: does not fit into memory in batches of 32"):
+        dry_run(search_config(), "cpu")
+
+
+def test_a_dry_run_ends_between_two_of_its_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    def step(*words: Any) -> Callable[[str], None]:
+        return lambda number_format: monkeypatch.setattr(interrupts, "_received", signal.SIGINT)
+
+    monkeypatch.setattr("nas_cifar10.search.dry_run.training_step", step)
+    with pytest.raises(Interrupted):
         dry_run(search_config(), "cpu")
 
 

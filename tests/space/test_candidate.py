@@ -83,6 +83,8 @@ def test_what_is_no_candidate_is_refused(values: dict[str, Any]) -> None:
 
 def test_the_short_form_names_channels_and_kernels() -> None:
     assert str(CANDIDATE.architecture) == "64-32, kernels 5-3"
+    assert str(CANDIDATE) == "64-32, kernels 5-3, batch size 64, learning rate 0.001"
+    assert str(Candidate(CANDIDATE.architecture, ())) == "64-32, kernels 5-3"
 
 
 RICH = Candidate(

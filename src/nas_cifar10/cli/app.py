@@ -10,7 +10,6 @@ import functools
 import importlib.metadata
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, ParamSpec
 
 import typer
@@ -22,6 +21,7 @@ from nas_cifar10.cli.flags import (
     Device,
     DryRun,
     Form,
+    Images,
     Json,
     NeededConfig,
     Out,
@@ -278,9 +278,7 @@ def data(config: NeededConfig, overrides: Overrides = None, as_json: Json = Fals
 @app.command()
 @_explained
 def predict(
-    images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE", readable=False, help="files or folders")
-    ],
+    images: Images,
     run_dir: RunDir = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object a line")] = False,
     top_k: TopK = None,

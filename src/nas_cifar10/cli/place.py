@@ -12,12 +12,11 @@ from nas_cifar10.config.load import is_resolved, load_config
 from nas_cifar10.config.rules import notices
 from nas_cifar10.config.schema import Config
 from nas_cifar10.errors import CannotCreateError, ConfigError, MissingInputError
-from nas_cifar10.runs import environment
 from nas_cifar10.runs.database import Database
 from nas_cifar10.runs.database_lock import StudyLock
 from nas_cifar10.runs.folder import OUTPUTS, RunFolder, latest, slug
 from nas_cifar10.runs.lock import locked
-from nas_cifar10.runs.place import Place, database_of
+from nas_cifar10.runs.place import Place, recorded
 from nas_cifar10.runs.reading import why
 from nas_cifar10.text import harmless
 
@@ -54,15 +53,15 @@ def _locate(run_dir: Path | None, study_db: str | None, study_name: str | None) 
     run = RunFolder(run_dir) if run_dir is not None else latest()
     if run_dir is None:
         print(f"run: {harmless(run.root)}", file=sys.stderr)
-    if not run.environment.exists():
+    found = recorded(run)
+    if found is None:
         raise MissingInputError(f"{run.root}: holds no run; start one with nas run --config FILE")
-    stored = environment.read(run.environment)
-    database = database_of(run, stored.database)
-    if study_name not in (None, stored.study):
+    name, database = found
+    if study_name not in (None, name):
         from nas_cifar10.study.storage import open_study
 
         open_study(database, study_name)  # or else it says which there are
-    return Place(run, database, study_name or stored.study)
+    return Place(run, database, study_name or name)
 
 
 def _locate_database(database: Database, study_name: str | None) -> Place:
@@ -84,10 +83,8 @@ def _run_around(database: Database, study_name: str) -> RunFolder | None:
 
 def _database_of(run: RunFolder, study_name: str) -> Database | None:
     """Return where the study of a run is, if the folder holds that study's run."""
-    if not run.environment.exists():
-        return None
-    stored = environment.read(run.environment)
-    return database_of(run, stored.database) if stored.study == study_name else None
+    found = recorded(run)
+    return found[1] if found is not None and found[0] == study_name else None
 
 
 def place_of_search(

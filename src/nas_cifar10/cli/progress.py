@@ -10,6 +10,7 @@ from nas_cifar10.segment import Segment
 from nas_cifar10.study.ranking import best_of, score
 from nas_cifar10.study.rows import Trial
 from nas_cifar10.study.study import Study
+from nas_cifar10.text import about
 
 
 class _Pace:
@@ -22,9 +23,7 @@ class _Pace:
         if not self.trained or not self.left:
             return ""
         seconds = (time.monotonic() - self.started) / self.trained * self.left
-        if seconds < 90:
-            return f"  at most {seconds:.0f} s left"
-        return f"  at most {seconds / 60:.0f} min left"
+        return f"  at most {about(seconds)} left"
 
 
 class SearchProgress:

@@ -22,7 +22,7 @@ from nas_cifar10.study.ranking import front_of, ranked, score
 from nas_cifar10.study.rows import Trial
 from nas_cifar10.study.storage import open_study
 from nas_cifar10.study.study import Study
-from nas_cifar10.text import harmless, three_digits
+from nas_cifar10.text import about, harmless
 
 _SECONDS = 1.0  # between two looks at a running search
 _FRAME = 7  # lines of the table that are no trials, and those around it
@@ -153,17 +153,15 @@ def _cells(study: Study, trial: Trial, *, on_front: bool) -> tuple[list[str], st
     search = study.config.search
     reached = f"{score(trial, search):.4f}" if trial.epochs else ""
     epochs = f"{len(trial.epochs)}/{study.config.training.epochs}"
-    values = ", ".join(f"{name} {three_digits(value)}" for name, value in trial.candidate.training)
-    network = f"{trial.candidate.architecture}, {values}".replace("_", " ").removesuffix(", ")
     costs = [_COSTS[cost][1].format(getattr(trial, cost)) for cost in _more_costs(study)]
     mark = ["yes" if on_front else ""] if search.costs else []
-    return [str(trial.number), reached, epochs, f"{trial.parameters:,}", *costs, *mark], network
+    head = [str(trial.number), reached, epochs, f"{trial.parameters:,}", *costs, *mark]
+    return head, str(trial.candidate)
 
 
 def _total(study: Study, trials: Sequence[Trial]) -> str:
     ended = _num_ended(trials)
     trained = sum(len(trial.epochs) for trial in trials)
-    seconds = study.clock.seconds
-    spent = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    spent = about(study.clock.seconds)
     requested = study.config.search.trials
     return f"{study.name}: {ended:,} of {requested:,} trials ended, {trained:,} epochs, {spent}"

@@ -36,7 +36,7 @@ class RetrainConfig(Section):
     )
 
     @property
-    def measured(self) -> str | None:
+    def measured_part(self) -> str | None:
         """Name the part that the model is measured on; None: on none it has not learnt."""
         if self.test:
             return "test"

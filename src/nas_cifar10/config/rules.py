@@ -211,7 +211,7 @@ def notices(config: Config) -> list[str]:
         found.append("search.schedule.reduction_factor has no effect with schedule none")
     if config.search.executor != "ray" and config.search.ray != RayConfig():
         found.append(f"search.ray has no effect with search.executor={config.search.executor}")
-    if config.retrain.views != "none" and config.retrain.measured is None:
+    if config.retrain.views != "none" and config.retrain.measured_part is None:
         found.append("retrain.views has no effect where neither test nor validation is measured")
     return found
 

@@ -27,6 +27,13 @@ SOURCES: dict[str, Callable[[DataConfig], Pictures]] = {
     "image_folder": image_folder.load,
 }
 
+DOWNLOADED: dict[str, Callable[[DataConfig], bool]] = {"cifar10": cifar10.is_there}
+
+
+def is_there(config: DataConfig) -> bool:
+    """Say whether `load` would download nothing; whether what is there is right is not asked."""
+    return config.source not in DOWNLOADED or DOWNLOADED[config.source](config)
+
 
 def load(config: DataConfig) -> Pictures:
     """Return all pictures of the source that the config names.

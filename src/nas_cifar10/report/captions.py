@@ -105,15 +105,15 @@ def _recipe(facts: Facts) -> Mapping[str, Any]:
 
 def measured(facts: Facts) -> str:
     """Return the caption of a figure of the final measurement."""
-    metrics = facts.metrics
+    metrics, found = facts.metrics, facts.measured
     assert metrics is not None
-    assert metrics.scores is not None
-    low, high = metrics.scores.accuracy_ci95
-    num = sum(sum(row) for row in metrics.confusion_matrix or ())
+    assert found is not None
+    low, high = found.scores.accuracy_ci95
     after = f"after {counted(metrics.epochs, 'epoch')} (trial {metrics.trial})"
-    accuracy = f"accuracy {metrics.scores.accuracy:.3f} [{low:.3f}, {high:.3f}]"
-    majority = f"majority class {metrics.scores.majority_accuracy:.3f}"
-    return f"{num:,} {metrics.part} pictures {after}: {accuracy}; {majority}.\n{run(facts)}"
+    accuracy = f"accuracy {found.scores.accuracy:.3f} [{low:.3f}, {high:.3f}]"
+    majority = f"majority class {found.scores.majority_accuracy:.3f}"
+    pictures = f"{found.num_pictures:,} {found.part} pictures"
+    return f"{pictures} {after}: {accuracy}; {majority}.\n{run(facts)}"
 
 
 def counted(num: int, thing: str) -> str:

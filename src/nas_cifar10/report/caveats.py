@@ -5,7 +5,7 @@ from nas_cifar10.report.charts import plain
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.figures_search import FEWEST
 from nas_cifar10.report.headline import points
-from nas_cifar10.report.parts import Seeds, WholeLatency
+from nas_cifar10.report.parts import Spread, WholeLatency
 from nas_cifar10.text import three_digits
 
 _MOST_UNSEEN = 5
@@ -74,24 +74,24 @@ def _latency(timed: WholeLatency) -> str:
 
 
 def _of_the_measurement(facts: Facts) -> list[str]:
-    metrics = facts.metrics
-    if metrics is None:
+    if facts.metrics is None:
         far = "not trained to the end" if facts.history is not None else "not retrained"
         return [f"The network was {far}: there is no test accuracy yet."]
-    if metrics.scores is None:
+    found = facts.measured
+    if found is None:
         read = facts.unmeasured_test
         return [f"The test set {read}: nothing says how well it does on new pictures."]
     apart = []
     if facts.model is not None and "start" in facts.model.provenance:
         apart.append(
             "It began with the weights of another run: what that one learnt from must not be among "
-            f"these {metrics.part} pictures, which nothing here can check."
+            f"these {found.part} pictures, which nothing here can check."
         )
-    if metrics.part == "validation":
+    if found.part == "validation":
         by = "it was chosen" if facts.other_retrained is None else "another was chosen"
         said = f"It was measured on the validation pictures, by which {by}."
         return [said, *apart]
-    told = [_of_the_seeds(facts.seeds)]
+    told = [_of_the_seeds(facts.over_seeds)]
     if facts.history is not None and facts.history.monitor == "test":
         told.append("The test curve was drawn for the eye: no epoch was chosen by it.")
     told += apart
@@ -100,26 +100,27 @@ def _of_the_measurement(facts: Facts) -> list[str]:
             f"{counted(len(facts.top.trials), 'trial')} were retrained: the model is the one that "
             "validation puts first; the highest test accuracy of several flatters itself."
         )
-    classes = (metrics.per_class or {}).items()
+    classes = found.per_class.items()
     unseen = [name for name, each in classes if each.support and each.recall == 0]
     if unseen:
         named = ", ".join(plain(name, 40) for name in unseen[:_MOST_UNSEEN])
         more = f" and {len(unseen) - _MOST_UNSEEN:,} more" if len(unseen) > _MOST_UNSEEN else ""
         told.append(f"Not one picture of {named}{more} was recognised.")
-    if metrics.scores.accuracy_ci95[0] <= metrics.scores.majority_accuracy:
+    if found.scores.accuracy_ci95[0] <= found.scores.majority_accuracy:
         told.append("It may be no better than always answering the most frequent class.")
     return told
 
 
-def _of_the_seeds(seeds: Seeds | None) -> str:
-    if seeds is None or seeds.accuracy is None:
+def _of_the_seeds(seeds: tuple[int, Spread] | None) -> str:
+    if seeds is None:
         return (
             "One retrain with one seed: the interval says how far the test pictures pin this "
             "network down, not what another seed would change."
         )
+    num, spread = seeds
     return (
-        f"{counted(seeds.n, 'retrain')} that differ in nothing but their seed have a standard "
-        f"deviation of {points(seeds.accuracy.sd)}: single retrains of two networks, this one and "
+        f"{counted(num, 'retrain')} that differ in nothing but their seed have a standard "
+        f"deviation of {points(spread.sd)}: single retrains of two networks, this one and "
         "a baseline say, may well differ by three times as much by chance."
     )
 

@@ -6,13 +6,12 @@ Text of users goes through `label`: plotly reads what looks like HTML in it.
 
 import html
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.ink import cut
 
 Trace: TypeAlias = dict[str, Any]
@@ -47,9 +46,6 @@ class Chart:
     def still(self) -> str:
         """The name of the still picture that stands for it."""
         return self.figure or self.name
-
-
-Draw: TypeAlias = Callable[[Facts], Chart | str]
 
 
 def plain(text: str, width: int = 60) -> str:

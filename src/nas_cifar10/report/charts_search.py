@@ -26,7 +26,7 @@ from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.figures_search import FEWEST, readable
 from nas_cifar10.report.figures_space import Axis, heights_of
 from nas_cifar10.report.parts import Curve, Trial
-from nas_cifar10.report.summary import candidate_of, describe
+from nas_cifar10.report.summary import candidate_of
 from nas_cifar10.space.search_space import Choice, Dimension, from_number, numeric, values_of
 from nas_cifar10.text import rounded
 
@@ -120,13 +120,13 @@ def told(facts: Facts, trial: Trial) -> str:
         lines.append(f"{facts.objective} {rounded(trial.objective)} {after}")
     candidate = candidate_of(facts, trial)
     if candidate is not None:
-        lines += [label(part) for part in describe(candidate).split(", ")]
+        lines += [label(part) for part in str(candidate).split(", ")]
     return "<br>".join(lines)
 
 
 def learning(facts: Facts) -> Chart | str:
     """Show what each trial reached, epoch by epoch."""
-    curves = {n: c for n, c in (facts.curves or {}).items() if np.isfinite(c.values).any()}
+    curves = facts.visible_curves
     if not curves:
         return "No trial has trained an epoch yet."
     states = {trial.number: trial.state for trial in facts.trials or ()}
@@ -253,11 +253,7 @@ def _ticks(axes: dict[str, Axis], norm: Any, facts: Facts) -> list[dict[str, Any
 
 def slices(facts: Facts) -> list[Chart]:
     """Show what was reached against each searched value, one small chart each."""
-    trials = [
-        t
-        for t in facts.trials or ()
-        if t.objective is not None and t.state in ("complete", "pruned")
-    ]
+    trials = facts.trained
     if not trials:
         return []
     reached = [trial.objective or 0 for trial in trials]
@@ -272,7 +268,7 @@ def _written(dimension: Dimension, value: float) -> float | str:
     return word if isinstance(word, str) else value
 
 
-def _slice(facts: Facts, name: str, trials: list[Trial], height: list[float]) -> Chart:
+def _slice(facts: Facts, name: str, trials: tuple[Trial, ...], height: list[float]) -> Chart:
     """Show one dimension, over all that there is of it and as high as the others."""
     dimension, best = facts.dimensions[name], facts.best
     used = [trial for trial in trials if name in trial.values]

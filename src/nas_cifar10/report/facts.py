@@ -1,8 +1,11 @@
 """What a run found, all in one value, and what follows from it; knows neither files nor ink."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from nas_cifar10.config.schema import Config
 from nas_cifar10.described import Data, unmeasured_test
@@ -10,6 +13,7 @@ from nas_cifar10.report.parts import (
     Curve,
     Environment,
     History,
+    Measured,
     Metrics,
     Model,
     Predictions,
@@ -17,6 +21,7 @@ from nas_cifar10.report.parts import (
     Search,
     Seeds,
     Shown,
+    Spread,
     Trial,
     WholeLatency,
 )
@@ -86,6 +91,18 @@ class Facts:
         return self.metrics is not None and (self.asked is None or self.asked.complete)
 
     @property
+    def measured(self) -> Measured | None:
+        """What the retrained network is worth, where it was measured."""
+        return self.metrics.measured if self.metrics else None
+
+    @property
+    def over_seeds(self) -> tuple[int, Spread] | None:
+        """How many seeds were retrained and what their accuracies are, where it was measured."""
+        if self.seeds is None or self.seeds.accuracy is None:
+            return None
+        return self.seeds.n, self.seeds.accuracy
+
+    @property
     def other_retrained(self) -> int | None:
         """Which trial was retrained, where that is not the best."""
         best = self.search.best if self.search else None
@@ -139,6 +156,18 @@ class Facts:
         trials = self.trials or ()
         return tuple(t for t in trials if t.state == "complete" and t.objective is not None)
 
+    @property
+    def trained(self) -> tuple[Trial, ...]:
+        """The trials that ended with a value of their own, at the end or early."""
+        trials, ended = self.trials or (), {"complete", "pruned"}
+        return tuple(t for t in trials if t.state in ended and t.objective is not None)
+
+    @property
+    def visible_curves(self) -> dict[int, Curve]:
+        """The curves with a value to draw, by trial number."""
+        curves = (self.curves or {}).items()
+        return {number: curve for number, curve in curves if np.isfinite(curve.values).any()}
+
     def order(self, trial: Trial) -> tuple[float, ...]:
         """Put complete trials in order: by the objective, of equals the cheapest, then the first.
 
@@ -159,7 +188,7 @@ class Facts:
                 found.append((trial.number, _objective(trial)))
         return found
 
-    @property
+    @functools.cached_property
     def space(self) -> SearchSpace | None:
         """What was searched."""
         return SearchSpace.from_config(self.config.space) if self.config else None

@@ -13,8 +13,7 @@ from nas_cifar10.report import captions
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.ink import BLUE, INK, MUTED, NOTE, ORANGE, key, page, plain
 from nas_cifar10.report.parts import Trial
-from nas_cifar10.report.summary import macs_of
-from nas_cifar10.text import rounded, three_digits
+from nas_cifar10.text import rounded, short, three_digits
 
 _WIDE = 8.0  # times: from this ratio of the dearest to the cheapest on, the axis is logarithmic
 _LETTER, _LINE, _DOT = 0.082, 0.17, 0.05  # inches: of a name's letters, its height, half a dot
@@ -34,9 +33,7 @@ class CostAxis:
 
     def said(self, value: float) -> str:
         """Return a value in a few characters."""
-        if self.field == "latency_ms":
-            return three_digits(value)
-        return macs_of(round(value)).removesuffix("MACs").strip()
+        return three_digits(value) if self.field == "latency_ms" else short(round(value))
 
     def is_log(self, trials: Sequence[Trial]) -> bool:
         """Say whether the costs of some trials lie so far apart that an even axis would hide it."""

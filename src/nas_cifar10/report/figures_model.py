@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from nas_cifar10.report import captions
 from nas_cifar10.report.facts import Facts
@@ -27,8 +26,9 @@ from nas_cifar10.report.ink import (
     plain,
     spread,
     thin,
+    whole_ticks,
 )
-from nas_cifar10.report.parts import Metrics
+from nas_cifar10.report.parts import Measured
 from nas_cifar10.text import rounded
 
 _SCORES = ("precision", "recall", "f1")
@@ -72,7 +72,7 @@ def _training(facts: Facts, kind: str, title: str, unit: str) -> Figure | str:
     last = int(history.epochs[-1])
     axes.set_xlim(1 - 0.02 * last, last * 1.02)
     axes.margins(y=0.06)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+    whole_ticks(axes)
     ends = [float(values[np.isfinite(values)][-1]) for values in series.values()]
     for part, end, height in zip(series, ends, spread(ends, axes, 3.2, lines=2), strict=True):
         label = "test\n(monitor only)" if part == "test" else part
@@ -82,10 +82,9 @@ def _training(facts: Facts, kind: str, title: str, unit: str) -> Figure | str:
 
 def classification_report(facts: Facts) -> Figure | str:
     """Draw precision, recall and F1 of each class and their mean."""
-    found = facts.metrics
-    reason = _unmeasured(found)
-    if found is None or found.per_class is None or found.scores is None:
-        return reason
+    found = facts.measured
+    if found is None:
+        return _unmeasured(facts)
     chosen, note = _chosen(found)
     columns = math.ceil(len(chosen) / _ROWS)
     rows = math.ceil(len(chosen) / columns)
@@ -100,13 +99,12 @@ def classification_report(facts: Facts) -> Figure | str:
     return figure
 
 
-def _unmeasured(found: Metrics | None) -> str:
-    return _NOT_YET if found is None else "the retrain was measured on no other pictures"
+def _unmeasured(facts: Facts) -> str:
+    return "the retrain was measured on no other pictures" if facts.metrics else _NOT_YET
 
 
-def _chosen(found: Metrics) -> tuple[list[int], str]:
+def _chosen(found: Measured) -> tuple[list[int], str]:
     """Return which classes to list, and a word on those left out."""
-    assert found.per_class is not None
     f1 = [scores.f1 for scores in found.per_class.values()]
     if len(f1) <= _MOST_CLASSES:
         return list(range(len(f1))), ""
@@ -115,11 +113,9 @@ def _chosen(found: Metrics) -> tuple[list[int], str]:
 
 
 def _report(
-    axes: Axes, found: Metrics, chosen: list[int], lowest: float, num_rows: int, *, mean: bool
+    axes: Axes, found: Measured, chosen: list[int], lowest: float, num_rows: int, *, mean: bool
 ) -> None:
     """Draw one column of classes, and the mean of all below it."""
-    assert found.per_class is not None
-    assert found.scores is not None
     every = list(found.per_class.values())
     table = [[getattr(every[row], score) for score in _SCORES] for row in chosen]
     support = [every[row].support for row in chosen]
@@ -158,10 +154,9 @@ def _cell(axes: Axes, x: int, y: int, text: str, color: str, size: float = TICK)
 
 def confusion_matrix(facts: Facts) -> Figure | str:
     """Draw which class was taken for which."""
-    found = facts.metrics
-    reason = _unmeasured(found)
-    if found is None or found.per_class is None or found.confusion_matrix is None:
-        return reason
+    found = facts.measured
+    if found is None:
+        return _unmeasured(facts)
     counts = np.array(found.confusion_matrix, dtype=np.int64)
     num, side = len(counts), float(np.clip(3.5 + 0.42 * len(counts), 5, 9))
     caption = f"{_mistakes(counts, names(list(found.per_class), 24))}\n{captions.measured(facts)}"

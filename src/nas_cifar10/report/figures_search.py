@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from nas_cifar10.report import captions
 from nas_cifar10.report.facts import Facts
@@ -27,6 +26,7 @@ from nas_cifar10.report.ink import (
     shorten,
     spread,
     thin,
+    whole_ticks,
 )
 from nas_cifar10.report.parts import (
     Curve,
@@ -58,7 +58,7 @@ def optimization_history(facts: Facts) -> Figure | str:
     axes = plain(figure.subplots(), "trial", f"validation {facts.objective}")
     num = max(facts.num_requested, facts.trials[-1].number + 1)
     axes.set_xlim(-0.5 - 0.01 * num, num - 0.5 + 0.01 * num)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+    whole_ticks(axes)
     entries = _points(axes, facts, float(np.clip(6000 / num, 3, 64)))
     _room(axes, any(_is_marked(trial) for trial in facts.trials))
     entries += _marks(axes, facts.trials)
@@ -151,7 +151,7 @@ def _staircase(axes: Axes, facts: Facts, num: int) -> None:
 
 def intermediate_values(facts: Facts) -> Figure | str:
     """Draw what each trial reached, epoch by epoch."""
-    curves = {n: c for n, c in (facts.curves or {}).items() if np.isfinite(c.values).any()}
+    curves = facts.visible_curves
     if not curves:
         return "no trial has trained an epoch yet"
     figure = page(f"Validation {facts.objective} of each trial by epoch", captions.search(facts))
@@ -169,7 +169,7 @@ def intermediate_values(facts: Facts) -> Figure | str:
         entries += _lines(axes, [curves[best]], ORANGE, "best", width=2.6)
     last = max(int(curve.epochs[-1]) for curve in curves.values())
     axes.set_xlim(1 - 0.02 * last, last + 0.02 * last)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+    whole_ticks(axes)
     named = ([best] if best in curves else []) + sorted(complete)[:8] * (len(complete) <= 8)
     _name_ends(axes, {n: curves[n] for n in named}, best)
     key(figure, entries)

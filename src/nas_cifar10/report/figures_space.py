@@ -186,11 +186,7 @@ def _color_axis(axes: Axes, x: int, norm: Normalize, name: str) -> None:
 
 def slice_(facts: Facts) -> Figure | str:
     """Draw the accuracy against each searched value."""
-    trials = [
-        trial
-        for trial in facts.trials or ()
-        if trial.objective is not None and trial.state in ("complete", "pruned")
-    ]
+    trials = facts.trained
     if not facts.dimensions:
         return "config.yaml is missing, or searches nothing"
     if not trials:
@@ -213,7 +209,9 @@ def slice_(facts: Facts) -> Figure | str:
     return figure
 
 
-def _slice(axes: Axes, name: str, axis: Axis, trials: list[Trial], best: Trial | None) -> None:
+def _slice(
+    axes: Axes, name: str, axis: Axis, trials: tuple[Trial, ...], best: Trial | None
+) -> None:
     axes.set_title(readable(name), fontsize=NOTE, color=INK, loc="left")
     ticks = next(t for most in (5, 4, 3, 2, 1) if _fit(t := axis.ticks(most)) or most == 1)
     axes.set_xticks(list(ticks), list(ticks.values()))
@@ -248,7 +246,7 @@ def _middle(axes: Axes) -> dict[str, Any]:
     }
 
 
-def _slice_key(figure: Figure, trials: list[Trial]) -> None:
+def _slice_key(figure: Figure, trials: tuple[Trial, ...]) -> None:
     looks: dict[str, dict[str, Any]] = {
         "complete": {"marker": "o", "color": BLUE},
         "pruned": {"marker": "o", "markerfacecolor": "white", "markeredgecolor": MUTED},

@@ -20,6 +20,7 @@ from nas_cifar10.report.parts import (
     Curve,
     Environment,
     History,
+    Measured,
     Metrics,
     Model,
     Predictions,
@@ -121,8 +122,18 @@ def _json(path: Path, kind: type[Part]) -> Part:
 def _metrics(path: Path) -> Metrics:
     values = read_json(path)
     part = next((name for name in ("test", "validation") if name in values), None)
-    scores = values[part] if part else None
-    return TypeAdapter(Metrics).validate_python({**values, "part": part, "scores": scores})
+    measured = _measured(values, part) if part else None
+    return TypeAdapter(Metrics).validate_python({**values, "measured": measured})
+
+
+def _measured(values: Mapping[str, Any], part: str) -> Measured:
+    found = {
+        "part": part,
+        "scores": values[part],
+        "per_class": values.get("per_class") or {},
+        "confusion_matrix": values.get("confusion_matrix") or (),
+    }
+    return TypeAdapter(Measured).validate_python(found)
 
 
 def _table(path: Path) -> list[Row]:

@@ -5,18 +5,9 @@ from dataclasses import dataclass
 from nas_cifar10.report import commands
 from nas_cifar10.report.captions import counted
 from nas_cifar10.report.facts import Facts
-from nas_cifar10.report.parts import Found, Metrics, OnFront, Search, WholeLatency
-from nas_cifar10.report.summary import (
-    cost_of,
-    describe,
-    duration,
-    latency,
-    limits,
-    macs_of,
-    times,
-    views_in_words,
-)
-from nas_cifar10.text import percent, rounded, three_digits
+from nas_cifar10.report.parts import Found, Measured, Metrics, OnFront, Search, WholeLatency
+from nas_cifar10.report.summary import by_parts, cost_of, limits, times, views_in_words
+from nas_cifar10.text import duration, percent, rounded, short, three_digits
 
 
 @dataclass(frozen=True)
@@ -51,7 +42,7 @@ def sentence(facts: Facts) -> str:
     if best is None:
         return f"{tried}; none {'is complete yet' if _is_under_way(facts) else 'completed'}."
     reached = f"gets {percent(best.validation_accuracy or 0)} of the validation pictures right"
-    found = f"{tried}; {_rank(facts)}, {describe(best.candidate)}, {reached}."
+    found = f"{tried}; {_rank(facts)}, {best.candidate}, {reached}."
     return f"{found}{_on_front(facts, facts.search)}{_retrained(facts, best)}"
 
 
@@ -84,15 +75,16 @@ def _score(facts: Facts, found: OnFront) -> str:
 
 def _retrained(facts: Facts, best: Found) -> str:
     metrics = facts.metrics
-    if metrics is None or metrics.scores is None:
+    if metrics is None or metrics.measured is None:
         return ""
+    found = metrics.measured
     which = "it" if metrics.trial == best.trial else f"trial {metrics.trial}"
-    num = sum(sum(row) for row in metrics.confusion_matrix or ())
-    right = f"gets {percent(metrics.scores.accuracy)} of {num:,} {metrics.part} pictures right"
-    spread = facts.seeds.accuracy if facts.seeds else None
-    if facts.seeds is not None and spread is not None:
+    pictures = f"{found.num_pictures:,} {found.part} pictures"
+    right = f"gets {percent(found.scores.accuracy)} of {pictures} right"
+    if facts.over_seeds is not None:
+        num, spread = facts.over_seeds
         mean = f"{percent(spread.mean)} ± {100 * spread.sd:.1f}"
-        right += f" with its first seed ({counted(facts.seeds.n, 'seed')}: {mean})"
+        right += f" with its first seed ({counted(num, 'seed')}: {mean})"
     return f" Retrained for {counted(metrics.epochs, 'epoch')}, {which} {right}."
 
 
@@ -100,15 +92,14 @@ def numbers(facts: Facts) -> list[Number]:
     """Return validation and test accuracy, parameters, MACs and time, as far as they are known."""
     best, metrics = facts.search.best if facts.search else None, facts.metrics
     found = [] if best is None else [_validation(facts, best)]
-    if metrics is not None and metrics.scores is not None:
-        found += [_test(facts, metrics), *_over_seeds(facts), *_f1(facts, metrics)]
-    if metrics is not None or best is not None:
-        cost = metrics or best
-        assert cost is not None
+    if facts.measured is not None:
+        measured = facts.measured
+        found += [_test(facts, measured), *_over_seeds(facts, measured), *_f1(facts, measured)]
+    cost = metrics or best
+    if cost is not None:
         place = "metrics" if metrics else "search.best"
-        macs = macs_of(cost.macs).removesuffix(" MACs")
         size = Number("parameters", f"{cost.parameters:,}", f"{place}.parameters")
-        work = Number("MACs", macs, f"{place}.macs", "multiply-accumulates a picture")
+        work = Number("MACs", short(cost.macs), f"{place}.macs", "multiply-accumulates a picture")
         found += [size, work]
     if facts.best_latency is not None:
         found.append(_latency(facts.best_latency))
@@ -125,38 +116,34 @@ def _validation(facts: Facts, best: Found) -> Number:
     return Number("validation accuracy", value, fact, note)
 
 
-def _test(facts: Facts, metrics: Metrics) -> Number:
-    assert metrics.scores is not None
-    low, high = (percent(end).removesuffix(" %") for end in metrics.scores.accuracy_ci95)
-    majority = percent(metrics.scores.majority_accuracy)
+def _test(facts: Facts, found: Measured) -> Number:
+    low, high = (percent(end).removesuffix(" %") for end in found.scores.accuracy_ci95)
+    majority = percent(found.scores.majority_accuracy)
     note = f"95 % interval {low} to {high}; majority class {majority}"
-    part = str(metrics.part)
-    value = percent(metrics.scores.accuracy)
-    name = f"{part} accuracy" + (", first seed" if facts.seeds and facts.seeds.accuracy else "")
-    return Number(name, value, f"metrics.{part}.accuracy", note)
+    name = f"{found.part} accuracy" + (", first seed" if facts.over_seeds else "")
+    return Number(name, percent(found.scores.accuracy), f"metrics.{found.part}.accuracy", note)
 
 
-def _f1(facts: Facts, metrics: Metrics) -> list[Number]:
+def _f1(facts: Facts, found: Measured) -> list[Number]:
     """Return what was sought, where that is not the accuracy."""
-    if facts.objective == "accuracy" or metrics.scores is None:
+    if facts.objective == "accuracy":
         return []
-    name, place = f"{metrics.part} {facts.objective}", f"metrics.{metrics.part}.macro_f1"
-    return [Number(name, rounded(metrics.scores.macro_f1), place, "what was sought")]
+    name, place = f"{found.part} {facts.objective}", f"metrics.{found.part}.macro_f1"
+    return [Number(name, rounded(found.scores.macro_f1), place, "what was sought")]
 
 
-def _over_seeds(facts: Facts) -> list[Number]:
-    spread = facts.seeds.accuracy if facts.seeds else None
-    if facts.seeds is None or spread is None:
+def _over_seeds(facts: Facts, found: Measured) -> list[Number]:
+    if facts.over_seeds is None:
         return []
-    name, place = f"mean of {counted(facts.seeds.n, 'seed')}", f"{facts.seeds.part}_accuracy.mean"
-    note = f"{facts.seeds.part} accuracy, standard deviation {points(spread.sd)}"
-    return [Number(name, percent(spread.mean), f"summary.{place}", note)]
+    num, spread = facts.over_seeds
+    name, place = f"mean of {counted(num, 'seed')}", f"summary.{found.part}_accuracy.mean"
+    note = f"{found.part} accuracy, standard deviation {points(spread.sd)}"
+    return [Number(name, percent(spread.mean), place, note)]
 
 
 def _latency(timed: WholeLatency) -> Number:
-    note = latency(timed).partition("; ")[2]
     value = f"{three_digits(timed.measured)} ms"
-    said = f"trial {timed.trial}, one picture at a time, median; {note}"
+    said = f"trial {timed.trial}, one picture at a time, median; {by_parts(timed)}"
     return Number("latency", value, "search.latency_ms.measured", said)
 
 
@@ -176,8 +163,10 @@ def _over_views(metrics: Metrics) -> list[Number]:
 
 def scores(facts: Facts) -> list[Number]:
     """Return what else was measured on the measured part as a whole."""
-    if facts.metrics is None or facts.metrics.scores is None:
+    metrics = facts.metrics
+    if metrics is None or metrics.measured is None:
         return []
+    found = metrics.measured
     wanted = {
         "macro_precision": "macro precision",
         "macro_recall": "macro recall",
@@ -185,25 +174,25 @@ def scores(facts: Facts) -> list[Number]:
         "auc_ovr_macro": "AUC, one class against the rest, mean",
         "loss": "cross-entropy (nats)",
     }
-    values = {key: getattr(facts.metrics.scores, key) for key in wanted}
+    values = {key: getattr(found.scores, key) for key in wanted}
     whole = [
         Number(
             wanted[key],
             "none: one class only" if value is None else rounded(value),
-            f"metrics.{facts.metrics.part}.{key}",
+            f"metrics.{found.part}.{key}",
         )
         for key, value in values.items()
     ]
-    return [_test(facts, facts.metrics), *_over_views(facts.metrics), *whole]
+    return [_test(facts, found), *_over_views(metrics), *whole]
 
 
 def measured_on(facts: Facts) -> str | None:
     """Say on what the scores are: `On 360 test pictures, after 15 epochs`."""
     metrics = facts.metrics
-    if metrics is None or metrics.scores is None:
+    if metrics is None or metrics.measured is None:
         return None
-    num = sum(sum(row) for row in metrics.confusion_matrix or ())
-    return f"On {num:,} {metrics.part} pictures, after {counted(metrics.epochs, 'epoch')}:"
+    pictures = f"{metrics.measured.num_pictures:,} {metrics.measured.part} pictures"
+    return f"On {pictures}, after {counted(metrics.epochs, 'epoch')}:"
 
 
 def missing(facts: Facts) -> dict[str, str]:
@@ -230,7 +219,7 @@ def _missing(facts: Facts) -> dict[str, str]:
         found["retrain"] = commands.retrain(facts) if facts.search and facts.search.best else ""
     elif not facts.is_retrained:
         found["further"] = commands.retrain(facts)
-    if facts.metrics is not None and facts.metrics.part is None:
+    if facts.metrics is not None and facts.metrics.measured is None:
         found["measured"] = commands.measure(facts)
     return found
 

@@ -17,6 +17,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 Numbers: TypeAlias = npt.NDArray[np.float64]
 
@@ -94,6 +95,11 @@ def plain(axes: Axes, x: str = "", y: str = "", *, grid: bool = True) -> Axes:
     if grid:
         axes.grid(axis="y", color=GRID, linewidth=0.8)
     return axes
+
+
+def whole_ticks(axes: Axes) -> None:
+    """Put the ticks of the x axis, of epochs or trials, at whole numbers."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
 
 
 def key(figure: Figure, entries: Sequence[tuple[str, dict[str, Any]]]) -> None:

@@ -279,34 +279,42 @@ class Views:
 
 
 @checked(frozen=True)
-class Metrics:
-    """What metrics.json holds.
+class Measured:
+    """What the retrained network is worth on the part that was measured.
 
     Args:
-        part: The part that was measured: test, validation, or None.
         confusion_matrix: One row a true class, in the order of `per_class`.
     """
 
-    part: Literal["test", "validation"] | None
-    scores: Scores | None
+    part: Literal["test", "validation"]
+    scores: Scores
+    per_class: dict[str, ClassScores]
+    confusion_matrix: tuple[tuple[Count, ...], ...]
+
+    @property
+    def num_pictures(self) -> int:
+        """How many were measured."""
+        return sum(sum(row) for row in self.confusion_matrix)
+
+    @model_validator(mode="after")
+    def _square(self) -> Self:
+        sides = {len(self.confusion_matrix), *map(len, self.confusion_matrix)}
+        if not self.per_class or sides != {len(self.per_class)}:
+            raise ValueError("per_class and confusion_matrix do not have the same classes")
+        return self
+
+
+@checked(frozen=True)
+class Metrics:
+    """What metrics.json holds."""
+
+    measured: Measured | None
     epochs: Count
     parameters: Count
     macs: Count
     seconds: Finite
     trial: Count
-    per_class: dict[str, ClassScores] | None = None
-    confusion_matrix: tuple[tuple[Count, ...], ...] | None = None
     test_views: Views | None = None
-
-    @model_validator(mode="after")
-    def _square(self) -> Self:
-        if self.part is not None:
-            sides = {len(row) for row in self.confusion_matrix or ()}
-            if not self.per_class or sides | {len(self.confusion_matrix or ())} != {
-                len(self.per_class)
-            }:
-                raise ValueError("per_class and confusion_matrix do not have the same classes")
-        return self
 
 
 @checked(frozen=True)

@@ -16,9 +16,9 @@ from nas_cifar10.report.parts import (
     WholeLatency,
 )
 from nas_cifar10.report.parts_top import Top
-from nas_cifar10.space.candidate import ARCHITECTURE_KEYS, BLOCK_KEYS, Candidate
-from nas_cifar10.space.search_space import first, from_number
-from nas_cifar10.text import rounded, three_digits
+from nas_cifar10.space.candidate import BLOCK_KEYS, Candidate
+from nas_cifar10.space.search_space import from_number
+from nas_cifar10.text import duration, rounded, short, three_digits
 
 Row: TypeAlias = tuple[str, str]
 
@@ -104,7 +104,7 @@ def _best(facts: Facts, search: Search) -> list[Row]:
     best, baseline = search.best, search.baseline
     assert best is not None
     rows = [
-        ("best network", f"{describe(best.candidate)} (trial {best.trial})"),
+        ("best network", f"{best.candidate} (trial {best.trial})"),
         ("its size", _size(best)),
         ("validation accuracy", _validation(facts, best)),
     ]
@@ -113,7 +113,7 @@ def _best(facts: Facts, search: Search) -> list[Row]:
     if facts.objective != "accuracy" and facts.best is not None:
         rows.append((f"validation {facts.objective}", f"{facts.best.objective or 0:.3f}"))
     if baseline is not None and baseline.validation_accuracy is not None:
-        which = f"{describe(baseline.candidate)} (trial {baseline.trial})"
+        which = f"{baseline.candidate} (trial {baseline.trial})"
         told = _shorter(facts, baseline.trial) or _chance(facts)
         rows.append(("baseline", f"{baseline.validation_accuracy:.3f}: {which}{told}"))
     return rows
@@ -129,39 +129,35 @@ def _shorter(facts: Facts, number: int) -> str:
 
 def _chance(facts: Facts) -> str:
     """Say beside a difference how much of one another seed makes, where that was measured."""
-    spread = facts.seeds.accuracy if facts.seeds else None
-    if facts.seeds is None or spread is None:
+    if facts.over_seeds is None:
         return ""
-    return f"; {counted(facts.seeds.n, 'seed')} of one retrain differ by {spread.sd:.3f} (sd)"
+    num, spread = facts.over_seeds
+    return f"; {counted(num, 'seed')} of one retrain differ by {spread.sd:.3f} (sd)"
 
 
 def _size(found: Found | Metrics) -> str:
-    return f"{found.parameters:,} parameters, {macs_of(found.macs)} a picture"
+    return f"{found.parameters:,} parameters, {short(found.macs)} MACs a picture"
 
 
 def latency(found: WholeLatency) -> str:
     """Return `1.2 ms a picture, timed whole; the table of its parts says 1.1 ms, 8 % less`."""
+    return f"{three_digits(found.measured)} ms a picture, timed whole; {by_parts(found)}"
+
+
+def by_parts(found: WholeLatency) -> str:
+    """Return `the table of its parts says 1.1 ms, 8 % less`."""
     if found.error:
         wrong = f"{abs(found.error):.0%} {'more' if found.error > 0 else 'less'}".replace("%", " %")
     else:
         wrong = "the same"
-    table = f"the table of its parts says {three_digits(found.table)} ms, {wrong}"
-    return f"{three_digits(found.measured)} ms a picture, timed whole; {table}"
-
-
-def macs_of(macs: int) -> str:
-    """Return multiply-accumulates with three digits: `19.4 M MACs`."""
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if macs >= size:
-            return f"{three_digits(macs / size)} {unit} MACs"
-    return f"{macs} MACs"
+    return f"the table of its parts says {three_digits(found.table)} ms, {wrong}"
 
 
 def cost_of(field: str, value: float) -> str:
     """Return what a network costs, with its unit."""
     if field == "latency_ms":
         return f"{three_digits(value)} ms"
-    return macs_of(int(value)) if field == "macs" else f"{value:,} parameters"
+    return f"{short(int(value))} MACs" if field == "macs" else f"{value:,} parameters"
 
 
 def limits(facts: Facts) -> str:
@@ -176,14 +172,6 @@ def _validation(facts: Facts, best: Found) -> str:
     if facts.data is None or "validation" not in facts.data.majority_accuracy:
         return accuracy
     return f"{accuracy}; majority class {facts.data.majority_accuracy['validation']:.3f}"
-
-
-def describe(candidate: Candidate) -> str:
-    """Return a candidate in one line: `64-64-64, kernels 5-3-5, learning rate 0.00113`."""
-    values = [
-        f"{name.replace('_', ' ')} {three_digits(value)}" for name, value in candidate.training
-    ]
-    return ", ".join([str(candidate.architecture), *values])
 
 
 def _retrain(facts: Facts) -> list[Row]:
@@ -203,15 +191,17 @@ def _measured(facts: Facts, metrics: Metrics) -> list[Row]:
     best = facts.search.best if facts.search else None
     if best is None or best.trial != metrics.trial:
         rows += [("retrained", _other(facts, metrics)), ("its size", _size(metrics))]
-    if metrics.part is None or metrics.scores is None:
+    found = metrics.measured
+    if found is None:
         return [*rows, ("test accuracy", f"not measured: the test set {facts.unmeasured_test}")]
-    rows += _scores(metrics.part, metrics.scores)
-    rows += _views(metrics.part, metrics.test_views) if metrics.test_views else []
-    if facts.seeds is not None and facts.seeds.accuracy is not None:
-        spread, n = facts.seeds.accuracy, counted(facts.seeds.n, "seed")
-        rows.append((f"its accuracy over {n}", f"{spread.mean:.3f} ± {spread.sd:.3f} (sd)"))
+    rows += _scores(found.part, found.scores)
+    rows += _views(found.part, metrics.test_views) if metrics.test_views else []
+    if facts.over_seeds is not None:
+        num, spread = facts.over_seeds
+        label = f"its accuracy over {counted(num, 'seed')}"
+        rows.append((label, f"{spread.mean:.3f} ± {spread.sd:.3f} (sd)"))
     rows += _top(facts.top) if facts.top else []
-    if metrics.part != "test":
+    if found.part != "test":
         rows.append(("test accuracy", "the test set was left unread"))
     return rows
 
@@ -239,7 +229,7 @@ def _other(facts: Facts, metrics: Metrics) -> str:
     trials = {trial.number: trial for trial in facts.trials or ()}
     candidate = candidate_of(facts, trials[metrics.trial]) if metrics.trial in trials else None
     which = f"trial {metrics.trial}"
-    return f"{describe(candidate)} ({which})" if candidate else which
+    return f"{candidate} ({which})" if candidate else which
 
 
 def candidate_of(facts: Facts, trial: Trial) -> Candidate | None:
@@ -250,14 +240,11 @@ def candidate_of(facts: Facts, trial: Trial) -> Candidate | None:
     depth = int(trial.values.get("depth", space.max_depth))
     keys = [key for key in BLOCK_KEYS if key != "skip"]  # which some networks do not use
     needed = {f"block{n}.{key}" for n in range(1, depth + 1) for key in keys}
-    needed |= set(ARCHITECTURE_KEYS)
-    needed |= {f"training.{name}" for name in space.training_names}
+    needed |= set(space.names_besides_blocks)
     if not trial.values.keys() >= needed & space.dimensions.keys():
         return None
-    drawn = {name: first(d) for name, d in space.dimensions.items()}
     known = ((name, d) for name, d in space.dimensions.items() if name in trial.values)
-    drawn |= {name: from_number(d, trial.values[name]) for name, d in known}
-    return space.candidate(drawn)
+    return space.completed({name: from_number(d, trial.values[name]) for name, d in known})
 
 
 def _scores(part: str, scores: Scores) -> list[Row]:
@@ -300,13 +287,3 @@ def times(facts: Facts) -> dict[str, float]:
     one = "first retrain" if facts.seeds or facts.top else "retrain"
     spent = {"search": facts.search.seconds} if facts.search else {}
     return spent | ({one: facts.metrics.seconds} if facts.metrics else {})
-
-
-def duration(seconds: float) -> str:
-    """Return `41 s`, `5 min 12 s` or `2 h 05 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"

@@ -7,11 +7,11 @@ from nas_cifar10.report.captions import counted, proposed
 from nas_cifar10.report.charts import plain
 from nas_cifar10.report.facts import Facts
 from nas_cifar10.report.figures_search import readable
-from nas_cifar10.report.parts import Metrics, Trial
+from nas_cifar10.report.parts import Measured, Trial
 from nas_cifar10.report.parts_top import Reached
 from nas_cifar10.report.pictures import Album
-from nas_cifar10.report.summary import candidate_of, macs_of
-from nas_cifar10.text import percent, rounded, three_digits
+from nas_cifar10.report.summary import candidate_of
+from nas_cifar10.text import percent, rounded, short, three_digits
 
 Cell: TypeAlias = tuple[str, float | str]  # what is shown, and what it is sorted by
 Row: TypeAlias = dict[str, Any]
@@ -57,7 +57,7 @@ def _trial(facts: Facts, trial: Trial, values: list[str]) -> Row:
         (proposed(facts, trial.kind), trial.kind),
         (str(trial.epochs), trial.epochs),
         _LAST if trial.parameters is None else (f"{trial.parameters:,}", trial.parameters),
-        _LAST if trial.macs is None else (macs_of(trial.macs).removesuffix(" MACs"), trial.macs),
+        _LAST if trial.macs is None else (short(trial.macs), trial.macs),
         *_more(facts, trial),
         (network, network),
     ]
@@ -97,36 +97,36 @@ def _retrained(facts: Facts, found: Reached, trial: Trial | None) -> list[str]:
         f"{low} to {high}" if found.accuracy_ci95 else "",
         f"{percent(spread.mean)} ± {100 * spread.sd:.1f}" if spread else "",
         f"{found.parameters:,}",
-        macs_of(found.macs).removesuffix(" MACs"),
+        short(found.macs),
         plain(str(candidate.architecture), 80) if candidate else "",
     ]
 
 
 def classes(facts: Facts) -> list[Row]:
     """Return precision, recall, F1 and support of each class."""
-    found = facts.metrics.per_class if facts.metrics else None
+    found = facts.measured.per_class if facts.measured else {}
     return [
         {
             "name": plain(name, 60),
             "scores": [(rounded(value), value) for value in (s.precision, s.recall, s.f1)],
             "support": s.support,
         }
-        for name, s in (found or {}).items()
+        for name, s in found.items()
     ]
 
 
 def confusion(facts: Facts, album: Album) -> Row | None:
     """Return the confusion matrix, where there are not too many classes, and its largest cells."""
-    metrics = facts.metrics
-    if metrics is None or metrics.confusion_matrix is None or metrics.per_class is None:
+    found = facts.measured
+    if found is None:
         return None
-    names = [plain(name, 24) for name in metrics.per_class]
-    table: Row = {"names": names, "pairs": _pairs(metrics, names, album)}
+    names = [plain(name, 24) for name in found.per_class]
+    table: Row = {"names": names, "pairs": _pairs(found, names, album)}
     table["short"] = max(map(len, names)) <= _SHORT_NAME
     if len(names) <= _MOST_CLASSES:
         table["rows"] = [
             [_cell(count, sum(row), (true, said), names, album) for said, count in enumerate(row)]
-            for true, row in enumerate(metrics.confusion_matrix)
+            for true, row in enumerate(found.confusion_matrix)
         ]
     return table
 
@@ -145,12 +145,11 @@ def _cell(count: int, total: int, pair: tuple[int, int], names: list[str], album
     }
 
 
-def _pairs(metrics: Metrics, names: list[str], album: Album) -> list[Row]:
+def _pairs(found: Measured, names: list[str], album: Album) -> list[Row]:
     """Return the most frequent mistakes, with their share of the true class."""
-    assert metrics.confusion_matrix is not None
     wrong = [
         (count, true, said)
-        for true, row in enumerate(metrics.confusion_matrix)
+        for true, row in enumerate(found.confusion_matrix)
         for said, count in enumerate(row)
         if true != said and count
     ]
@@ -160,7 +159,7 @@ def _pairs(metrics: Metrics, names: list[str], album: Album) -> list[Row]:
             "true": names[true],
             "said": names[said],
             "count": count,
-            "share": percent(count / sum(metrics.confusion_matrix[true])),
+            "share": percent(count / sum(found.confusion_matrix[true])),
             "tiles": album.cells.get((true, said), []),
         }
         for count, true, said in wrong[:_MOST_PAIRS]

@@ -56,6 +56,6 @@ class Job:
         return "validation" if self.config.retrain.monitor == "validation" else "test"
 
     @property
-    def measured(self) -> str | None:
+    def measured_part(self) -> str | None:
         """Name the part that decides metrics.json: test, unless it is to stay unread."""
-        return self.config.retrain.measured
+        return self.config.retrain.measured_part

@@ -40,13 +40,13 @@ def finish(job: Job, train: Part, state: dict[str, Tensor], epochs: tuple[Epoch,
         TrainingFailedError: it answers with what is no number; nothing was written.
         NasError: the model read back from disk is not the one that was trained.
     """
-    part = _measured(job, train)
+    part = _part_measured(job, train)
     expected = _answers(job, state, part or train)
     content = io.BytesIO()
     torch.save(state, content)
     new = not _is_there(job, content.getvalue())
     # First, so that what the old model was worth never stands beside the new one.
-    for path in [*job.folder.measured(), *(job.folder.exported() if new else ())]:
+    for path in [*job.folder.measurement(), *(job.folder.exported() if new else ())]:
         remove(path)
     if new:
         write_atomic(job.folder.model, content.getvalue())
@@ -66,10 +66,10 @@ def _is_there(job: Job, model: bytes) -> bool:
     return job.folder.model.exists() and read_bytes(job.folder.model) == model
 
 
-def _measured(job: Job, train: Part) -> Part | None:
-    if job.measured is None:
+def _part_measured(job: Job, train: Part) -> Part | None:
+    if job.measured_part is None:
         return None
-    rows = getattr(job.data.split, job.measured).to(train.images.device)
+    rows = getattr(job.data.split, job.measured_part).to(train.images.device)
     return Part(train.images, train.labels, rows)
 
 
@@ -116,7 +116,7 @@ def _measure(
     write_atomic(job.folder.predictions, content.getvalue())
     majority = int(np.bincount(_labels(train)).argmax())
     return {
-        str(job.measured): metrics.summary(found, labels, majority),
+        str(job.measured_part): metrics.summary(found, labels, majority),
         "per_class": metrics.per_class(found, labels, names),
         "confusion_matrix": metrics.confusion(found, labels),
         **_over_views(job, part, network),
@@ -131,7 +131,8 @@ def _over_views(job: Job, part: Part, network: nn.Module) -> dict[str, Any]:
     found = over_views(network, part, VIEWS[name])
     worth = metrics.summary(found, _labels(part), 0)
     del worth["majority_accuracy"]
-    return {"test_views": {"views": name, "number": len(VIEWS[name]), "part": job.measured} | worth}
+    told = {"views": name, "number": len(VIEWS[name]), "part": job.measured_part}
+    return {"test_views": told | worth}
 
 
 def _fitted(job: Job, epochs: tuple[Epoch, ...], network: nn.Module, train: Part) -> dict[str, Any]:

@@ -29,15 +29,15 @@ from nas_cifar10.segment import (
     RETRAIN,
     RETRAIN_TRAIN_ONLY,
     Failed,
+    OtherTrainingError,
     Segment,
-    belongs,
     epochs_before,
     train_segment,
 )
 from nas_cifar10.study.rows import Trial
 from nas_cifar10.study.study import Study
 from nas_cifar10.training import metrics
-from nas_cifar10.training.checkpoint import load_state, weights
+from nas_cifar10.training.checkpoint import weights
 from nas_cifar10.training.memory import keep_freed_memory
 from nas_cifar10.training.precision import stored_device
 
@@ -136,7 +136,7 @@ def _is_done(job: Job) -> bool:
 def _compare(jobs: Sequence[Job]) -> None:
     """Write how the retrained trials came out, whose order is the search's."""
     job, rows = jobs[0], [_compared(each) for each in jobs]
-    found = {"objective": job.config.search.score, "part": job.measured, "trials": rows}
+    found = {"objective": job.config.search.score, "part": job.measured_part, "trials": rows}
     write_json(job.run.retrain.top, found)
     own = job.run.retrain.trial(job.trial.number)
     _empty(own)
@@ -146,7 +146,7 @@ def _compare(jobs: Sequence[Job]) -> None:
 
 def _compared(job: Job) -> dict[str, Any]:
     table, searched = read_json(job.folder.metrics), job.trial.epochs[-1].measured
-    summary, part = job.folder.summary, job.measured
+    summary, part = job.folder.summary, job.measured_part
     scores = table[part] if part else {"accuracy": None, "accuracy_ci95": None}
     seeds = read_json(summary) if summary.exists() else None
     return {
@@ -207,7 +207,7 @@ def run_retrain(job: Job, begun: Sequence[Point] = ()) -> Iterator[tuple[int, Ep
                 raise
             failed.append(error)
     if len(tables) > 1:
-        write_json(job.folder.summary, metrics.over_seeds(tables, job.measured))
+        write_json(job.folder.summary, metrics.over_seeds(tables, job.measured_part))
     if failed:
         raise failed[0]
 
@@ -305,14 +305,15 @@ def _resume_point(job: Job, *, or_anew: bool) -> Point:
 
 
 def _epochs_before(job: Job, checkpoint: bytes) -> tuple[Epoch, ...]:
-    if not belongs(_segment(job, 0), load_state(checkpoint)):
+    pictures, wanted = _pictures(job), job.config.retrain.epochs
+    try:
+        epochs = epochs_before(_segment(job, 0), checkpoint, pictures.shape, pictures.num_classes)
+    except OtherTrainingError:
         raise StateError(
             f"{job.folder.root}: holds the retrain of another trial, or of other pictures "
             f"(retrain.monitor decides whether validation is trained on), one whose learning rate "
             f"runs over another number of epochs, or one that began with other weights"
-        )
-    pictures, wanted = _pictures(job), job.config.retrain.epochs
-    epochs = epochs_before(_segment(job, 0), checkpoint, pictures.shape, pictures.num_classes)
+        ) from None
     if len(epochs) > wanted:
         raise StateError(
             f"{job.folder.root}: has {len(epochs)} epochs already, more than "

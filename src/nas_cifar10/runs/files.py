@@ -94,23 +94,25 @@ def _sync_folder(folder: Path) -> None:
 _DISK_FAILED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
-def disk_error(error: OSError) -> StorageError | None:
-    """Return what to raise for a full or failed disk that was met where nobody looked for it."""
+def disk_error(error: OSError, path: Path | None = None) -> StorageError | None:
+    """Return the error to raise where the disk is full or failed.
+
+    Args:
+        path: What was to be written; None: it was met where nobody looked for it.
+    """
     if error.errno not in _DISK_FAILED:
         return None
-    found = cannot_write(Path(error.filename or "a file or standard output"), error)
-    assert isinstance(found, StorageError)
-    return found
+    full = error.errno != errno.EIO
+    same = "free some space and go on with --resume, or where there is none, with the same command"
+    advice = f"; {same}" if full else ""
+    place = path or error.filename or "a file or standard output"
+    return StorageError(f"{place}: {error.strerror}{advice}")
 
 
 def cannot_write(path: Path, error: OSError) -> CannotCreateError | StorageError:
     """Return the error to raise: the disk is full or failed, or else the place is refused."""
-    if error.errno not in _DISK_FAILED:
-        return CannotCreateError(f"{path}: cannot be written: {error.strerror}")
-    full = error.errno != errno.EIO
-    same = "free some space and go on with --resume, or where there is none, with the same command"
-    advice = f"; {same}" if full else ""
-    return StorageError(f"{path}: {error.strerror}{advice}")
+    refused = CannotCreateError(f"{path}: cannot be written: {error.strerror}")
+    return disk_error(error, path) or refused
 
 
 def remove(path: Path) -> None:
@@ -121,7 +123,7 @@ def remove(path: Path) -> None:
         pass
     except OSError as error:
         refused = CannotCreateError(f"{path}: cannot be removed: {error.strerror}")
-        raise disk_error(error) or refused from error
+        raise disk_error(error, path) or refused from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -123,7 +123,7 @@ class RetrainFolder:
         """Return the files that another model makes obsolete."""
         return self.onnx, self.pt2
 
-    def measured(self) -> tuple[Path, ...]:
+    def measurement(self) -> tuple[Path, ...]:
         """Return the files that another measurement makes obsolete, and may not write again."""
         return self.metrics, self.predictions, self.card
 

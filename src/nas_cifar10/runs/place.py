@@ -32,42 +32,43 @@ class Place:
         Raises:
             CannotCreateError: it holds another's, whose files would be mixed up with this one's.
         """
-        if not self.run.environment.exists():
+        found = recorded(self.run)
+        if found is None:
             return
-        stored = environment.read(self.run.environment)
-        theirs = database_of(self.run, stored.database)
+        study, theirs = found
         moved = theirs.path is not None and not theirs.path.exists()
         same = moved or self.database.may_be(theirs)
-        if self.study_name not in (None, stored.study) or not same:
+        if self.study_name not in (None, study) or not same:
             raise CannotCreateError(
-                f"{self.run.root}: holds the run of study {stored.study!r} in {theirs}, not of "
+                f"{self.run.root}: holds the run of study {study!r} in {theirs}, not of "
                 f"{self.study_name!r} in {self.database}; name the folder of that one with --run, "
                 f"or move this one away"
             )
 
     def is_own_run(self, study_name: str) -> bool:
         """Say whether the search of the study ran in the folder, as far as can be seen there."""
-        if not self.run.environment.exists() or not self.run.searched_here:
-            return False
         try:
-            stored = environment.read(self.run.environment)
-            theirs = database_of(self.run, stored.database)
+            found = recorded(self.run) if self.run.searched_here else None
         except BadDataError:
             return False
-        return stored.study == study_name and self.database.may_be(theirs)
+        return found is not None and found[0] == study_name and self.database.may_be(found[1])
 
 
-def database_of(run: RunFolder, told: str) -> Database:
-    """Return the database that a run's environment.json names.
+def recorded(run: RunFolder) -> tuple[str, Database] | None:
+    """Return the study that a folder holds the run of and where it is; None: it holds no run.
 
     Raises:
-        BadDataError: it names none.
+        BadDataError: environment.json does not say it.
     """
+    if not run.environment.exists():
+        return None
+    stored = environment.read(run.environment)
     try:
-        found = Database.parse(told)
+        found = Database.parse(stored.database)
     except ConfigError:
         raise BadDataError(
             f"{run.environment}: is damaged: database: is neither a path nor a URL; remove it, "
             f"and name the study with --study-db"
         ) from None
-    return found if found.path is None else Database(path=run.root / found.path)
+    own = found if found.path is None else Database(path=run.root / found.path)
+    return stored.study, own

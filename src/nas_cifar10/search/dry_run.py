@@ -4,16 +4,15 @@ Writes nothing, and no number of it goes into a study.
 """
 
 import math
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import torch
 
 from nas_cifar10.config.schema import Config
-from nas_cifar10.data import cifar10
 from nas_cifar10.data.dataset import read
+from nas_cifar10.data.sources import is_there
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.errors import MissingInputError, NasError
 from nas_cifar10.search.probe import batch_size, extremes, price, training_step
@@ -21,7 +20,7 @@ from nas_cifar10.search.resolved import refused, resolve
 from nas_cifar10.space.candidate import Candidate
 from nas_cifar10.space.search_space import SearchSpace
 from nas_cifar10.text import three_digits
-from nas_cifar10.training.precision import is_out_of_memory, resolve_device, wait_for
+from nas_cifar10.training.precision import is_out_of_memory, resolve_device, seconds_of
 
 _STEPS = 3  # timed of each network
 
@@ -33,7 +32,7 @@ def dry_run(config: Config, requested_device: str) -> list[tuple[str, str]]:
         MissingInputError: the pictures would have to be downloaded first.
     """
     device = resolve_device(requested_device)
-    if config.data.source == "cifar10" and not cifar10.is_there(config.data):
+    if not is_there(config.data):
         raise MissingInputError(
             f"{config.data.root}: CIFAR-10 is not there yet, and a dry run writes nothing; "
             f"nas data --config FILE fetches it"
@@ -107,14 +106,7 @@ def _seconds_a_step(
             f"{candidate.architecture}: does not fit into memory in batches of {batch}; "
             f"its trials would fail"
         ) from None
-    return min(_timed(step, precision, device) for _ in range(_STEPS))  # the least disturbed
-
-
-def _timed(step: Callable[[str], None], precision: str, device: torch.device) -> float:
-    started = time.perf_counter()
-    step(precision)
-    wait_for(device)
-    return time.perf_counter() - started
+    return min(seconds_of(step, precision, device) for _ in range(_STEPS))  # the least disturbed
 
 
 def _span(epochs: float, seconds: list[float]) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import torch
 import torch.multiprocessing
@@ -47,16 +47,6 @@ class Executor(Protocol):
 
     def result(self) -> tuple[int, Result]:
         """Wait for a segment, and return its trial's number with what came out."""
-
-
-class OpenExecutor(Executor, Protocol):
-    """An executor whose workers end when it is closed."""
-
-    def __enter__(self) -> Self:
-        """Return the executor."""
-
-    def __exit__(self, *error: object) -> None:
-        """End the workers; what they are at is given up."""
 
 
 class InProcess(AbstractContextManager["InProcess"]):

@@ -4,6 +4,7 @@ A task is one segment: pictures lie once in each node's object store, checkpoint
 bytes, and nothing else is shared. Ray repeats nothing by itself: what is lost is run again here.
 """
 
+import ipaddress
 import logging
 import os
 import secrets
@@ -59,7 +60,6 @@ log = logging.getLogger(__name__)
 
 PROBE_SECONDS = 5.0  # for a cluster's port to answer
 FIT_SECONDS = 10.0  # how often it is asked whether any node could take a segment
-_LOOPBACK = ("127.", "localhost:", "[::1]")
 _OWN_TOKEN = secrets.token_hex(32)  # Ray reads it once a process
 _WORKER_LOST = (
     exceptions.WorkerCrashedError,
@@ -123,13 +123,22 @@ def _probe(address: str) -> None:
 
 
 def _check_private(address: str) -> None:
-    if address.startswith(_LOOPBACK) or os.environ["RAY_AUTH_MODE"].lower() == "token":
+    if _is_loopback(address) or os.environ["RAY_AUTH_MODE"].lower() == "token":
         return
     raise ConfigError(
         f"search.ray.address={address}: is no loopback address, and Ray runs whatever anybody "
         f"sends there; RAY_AUTH_MODE={os.environ['RAY_AUTH_MODE']} turns its tokens off: "
         f"set RAY_AUTH_MODE=token, here and on every node (docs/clusters.md)"
     )
+
+
+def _is_loopback(address: str) -> bool:
+    """Say whether an address, HOST:PORT, is this machine's alone; a name may lead anywhere."""
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _train(

@@ -111,6 +111,7 @@ class Hyperband:
 
     def _shares(self) -> list[int]:
         """Return how many of so many trials each bracket gets."""
+        # In floats, as Optuna does: log(243, 3) is below 5, and that is one bracket fewer.
         brackets = math.floor(math.log(self.max_epochs, self.reduction_factor)) + 1
         return [
             math.ceil(brackets * self.reduction_factor**s / (s + 1))

@@ -5,6 +5,7 @@ written before everything was checked.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import torch
@@ -18,9 +19,9 @@ from nas_cifar10.data.parts import Parts, search_parts
 from nas_cifar10.data.split import DataSet
 from nas_cifar10.errors import CannotCreateError, ConfigError
 from nas_cifar10.runs import environment
-from nas_cifar10.runs.place import Place, database_of
+from nas_cifar10.runs.place import Place, recorded
 from nas_cifar10.search import identity
-from nas_cifar10.search.executors import OpenExecutor, check_shared_memory, open_executor
+from nas_cifar10.search.executors import Executor, check_shared_memory, open_executor
 from nas_cifar10.search.record import describe_run
 from nas_cifar10.search.resolved import resolve
 from nas_cifar10.search.sharing import num_workers, stored_threads
@@ -39,7 +40,7 @@ class Ready:
     data: DataSet
     device: torch.device
     threads: int
-    executor: OpenExecutor
+    executor: AbstractContextManager[Executor]
 
 
 def existing(place: Place, *, resume: bool, overwrite: bool) -> Study | None:
@@ -127,11 +128,10 @@ def go_on(
 def _own_study(place: Place) -> set[str]:
     """Return the study of the run that is there, where it lies in the run's folder."""
     path, run = place.database.path, place.run
-    if path is None or path.parent.resolve() != run.root.resolve() or not run.environment.exists():
+    if path is None or path.parent.resolve() != run.root.resolve():
         return set()
-    stored = environment.read(run.environment)
-    own = database_of(run, stored.database).may_be(place.database)
-    return {stored.study} if own else set()
+    found = recorded(run)
+    return {found[0]} if found is not None and found[1].may_be(place.database) else set()
 
 
 def _workers(config: Config, device: torch.device) -> list[Worker]:
@@ -174,7 +174,7 @@ def _executor(
     device: torch.device,
     workers: int,
     forked: list[Worker],
-) -> OpenExecutor:
+) -> AbstractContextManager[Executor]:
     if search.executor == "ray":
         from nas_cifar10.search.ray_cluster import RayTasks
 

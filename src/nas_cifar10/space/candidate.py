@@ -11,6 +11,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from nas_cifar10.config.candidate import CandidateConfig
+from nas_cifar10.text import three_digits
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,11 @@ class Candidate:
 
     architecture: Architecture
     training: tuple[tuple[str, int | float], ...]
+
+    def __str__(self) -> str:
+        """Return one line: `64-64-64, kernels 5-3-5, learning rate 0.00113`."""
+        values = (f"{key.replace('_', ' ')} {three_digits(v)}" for key, v in self.training)
+        return ", ".join([str(self.architecture), *values])
 
     def to_json(self) -> dict[str, Any]:
         """Return the form of best.json and of `search.baseline`."""

@@ -114,6 +114,11 @@ class SearchSpace:
         whole: dict[str, Any] = {key: full[key] for key in ARCHITECTURE_KEYS if key in full}
         return Candidate(Architecture(blocks, **whole), training)  # type: ignore[arg-type] # no words
 
+    def completed(self, values: Mapping[str, Value]) -> Candidate:
+        """Do as `candidate`, where values that the network does not use may be missing."""
+        stand_ins = {name: ends_of(dimension)[0] for name, dimension in self.dimensions.items()}
+        return self.candidate({**stand_ins, **values})
+
     def used_values(self, candidate: Candidate) -> dict[str, Value]:
         """Return the dimensions that the candidate's network depends on, with their values."""
         whole = candidate.architecture
@@ -128,8 +133,7 @@ class SearchSpace:
     def size(self) -> float:
         """Count the distinct candidates; infinite where a real range is searched."""
         per_block = self.num_blocks() * count(self._get("block1.dropout"))
-        whole = [*ARCHITECTURE_KEYS, *(f"training.{name}" for name in self.training_names)]
-        rest = math.prod(count(self._get(name)) for name in whole)
+        rest = math.prod(count(self._get(name)) for name in self.names_besides_blocks)
         return sum(per_block**depth for depth in self.depths) * rest
 
     def enumerate(self) -> Iterator[Candidate]:
@@ -138,13 +142,13 @@ class SearchSpace:
         Raises:
             ValueError: a real range is searched.
         """
-        rest = [*ARCHITECTURE_KEYS, *(f"training.{name}" for name in self.training_names)]
         for depth in sorted(self.depths):
             numbers = range(1, depth + 1)
-            names = [f"block{number}.{key}" for number in numbers for key in _BLOCK_ORDER] + rest
+            names = [f"block{number}.{key}" for number in numbers for key in _BLOCK_ORDER]
+            names += self.names_besides_blocks
             for values in itertools.product(*(values_of(self._get(name)) for name in names)):
                 drawn = dict(zip(names, values, strict=True))
-                candidate = self._candidate_of_depth(depth, drawn)
+                candidate = self.completed({**drawn, "depth": depth})
                 if self._is_first(candidate, drawn):
                     yield candidate
 
@@ -169,6 +173,11 @@ class SearchSpace:
         choices = (values_of(self._get(f"block1.{key}")) for key in keys)
         drawn = (dict(zip(keys, values, strict=True)) for values in itertools.product(*choices))
         yield from dict.fromkeys(map(_of_keys, drawn))
+
+    @property
+    def names_besides_blocks(self) -> list[str]:
+        """What is drawn once, whatever the depth, by name."""
+        return [*ARCHITECTURE_KEYS, *(f"training.{name}" for name in self.training_names)]
 
     @property
     def depths(self) -> tuple[int, ...]:
@@ -199,10 +208,6 @@ class SearchSpace:
         if "stem" in self.dimensions:
             ends["stem"] = pick(self.words("stem"), key=counted)
         return self.candidate(ends)
-
-    def _candidate_of_depth(self, depth: int, drawn: Mapping[str, Value]) -> Candidate:
-        padded = {name: first(d) for name, d in self.dimensions.items()}
-        return self.candidate({**padded, **drawn, "depth": depth})
 
     def _get(self, name: str) -> Dimension | Value:
         if name in self.dimensions:
@@ -241,11 +246,6 @@ def _dimension(name: str, written: Any) -> Dimension | Value:
         step = 2 if name.endswith("kernel_size") else 1
         return IntegerRange(written.low, written.high, step, written.log)
     return RealRange(float(written.low), float(written.high), written.log)
-
-
-def first(dimension: Dimension) -> Value:
-    """Return the value that stands in where a network does not use the dimension."""
-    return dimension.values[0] if isinstance(dimension, Choice) else dimension.low
 
 
 def ends_of(dimension: Dimension) -> tuple[Value, ...]:

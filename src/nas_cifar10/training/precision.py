@@ -169,16 +169,22 @@ def _speedup(step: Callable[[str], None], device: torch.device) -> float:
     The two formats take turns and are compared within a turn, so that a busy machine, which slows
     some turns down and not others, disturbs both alike.
     """
-    _time(step, "fp32", device), _time(step, "bf16", device)  # the first steps prepare kernels
-    turns = [_time(step, "fp32", device) / _time(step, "bf16", device) for _ in range(PROBE_TURNS)]
-    return statistics.median(turns)
+
+    def turn(number_format: str) -> float:
+        return seconds_of(step, number_format, device, STEPS_A_TURN)
+
+    turn("fp32"), turn("bf16")  # the first steps prepare kernels
+    return statistics.median([turn("fp32") / turn("bf16") for _ in range(PROBE_TURNS)])
 
 
-def _time(step: Callable[[str], None], precision: str, device: torch.device) -> float:
+def seconds_of(
+    step: Callable[[str], None], number_format: str, device: torch.device, steps: int = 1
+) -> float:
+    """Return how long so many steps take in a number format, unless the process is to end."""
     interrupts.check()
     started = time.perf_counter()
-    for _ in range(STEPS_A_TURN):
-        step(precision)
+    for _ in range(steps):
+        step(number_format)
     wait_for(device)
     return time.perf_counter() - started
 
