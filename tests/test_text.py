@@ -58,7 +58,10 @@ def test_times_that_change_while_they_are_read_have_no_odd_seconds(
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(999, "999"), (1000, "1 k"), (19_440_000, "19.4 M"), (2_500_000_000, "2.5 G")],
+    [
+        *((999, "999"), (1000, "1 k"), (999_499, "999 k"), (999_500, "1 M")),
+        *((19_440_000, "19.4 M"), (2_500_000_000, "2.5 G")),
+    ],
 )
 def test_large_counts_are_short(count: int, text: str) -> None:
     assert short(count) == text

@@ -23,7 +23,7 @@ def three_digits(value: float) -> str:
 def short(count: int) -> str:
     """Return a large count with three digits that count: `19.4 M`."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if count >= size:
+        if count >= 0.9995 * size:  # rounds up to one of these
             return f"{three_digits(count / size)} {unit}"
     return str(count)
 

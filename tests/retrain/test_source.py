@@ -175,14 +175,16 @@ def test_a_missing_or_damaged_source_is_told_before_anything_is_trained(
     (tmp_path / "config.yaml").write_text((source.root.parent / "config.yaml").read_text())
     words = ("run", "--config", tmp_path / "config.yaml", "--run", tmp_path / "run")
     none = ("--set", f"retrain.start_from={tmp_path / 'none'}")
-    assert "none/retrain/model.json: no such file" in refused(66, *words, *none)
+    told = f"retrain.start_from: {tmp_path}/none/retrain/model.json: no such file"
+    assert told in refused(66, *words, *none)
     assert not (tmp_path / "run/study.db").exists()
     copy = RunFolder(tmp_path / "copy").retrain
     copy.root.mkdir(parents=True)
     copy.description.write_bytes(source.retrain.description.read_bytes())
     copy.model.write_bytes(source.retrain.model.read_bytes()[:-100])
     damaged = ("--set", f"retrain.start_from={copy.root.parent}")
-    assert "model.pt: damaged" in refused(65, *words, *damaged)
+    told = f"retrain.start_from: {copy.root}/model.pt: damaged"
+    assert told in refused(65, *words, *damaged)
 
 
 @pytest.mark.parametrize(

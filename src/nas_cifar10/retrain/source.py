@@ -10,7 +10,7 @@ from nas_cifar10.config.dimensions import folder_at
 from nas_cifar10.config.retrain import RetrainConfig
 from nas_cifar10.config.rules import outside
 from nas_cifar10.config.schema import Config
-from nas_cifar10.errors import ConfigError
+from nas_cifar10.errors import BadDataError, ConfigError, MissingInputError
 from nas_cifar10.model import Model, read_model
 from nas_cifar10.runs.folder import RunFolder
 from nas_cifar10.runs.reading import read_bytes
@@ -56,8 +56,12 @@ def source_of(settings: RetrainConfig) -> Source | None:
     if settings.start_from is None:
         return None
     folder = RunFolder(folder_at(settings.start_from)).retrain
-    digest = hashlib.sha256(read_bytes(folder.model)).hexdigest() if folder.model.exists() else ""
-    return Source(settings.start_from, read_model(folder), digest)
+    try:
+        model = read_model(folder)
+        digest = hashlib.sha256(read_bytes(folder.model)).hexdigest()
+    except (BadDataError, MissingInputError) as error:
+        raise type(error)(f"{_KEY}: {error}") from None
+    return Source(settings.start_from, model, digest)
 
 
 def check_space(source: Source, config: Config, run: RunFolder) -> None:
