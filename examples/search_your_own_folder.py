@@ -2,7 +2,7 @@
 
 Shows a config as a plain mapping and the search as a loop whose body is yours:
 
-    python examples/search_your_own_folder.py FOLDER OUT
+    python examples/search_your_own_folder.py FOLDER OUT [KEY=VALUE...]
 
 FOLDER holds train/<class>/*.jpg; OUT becomes a run, which `nas retrain --run OUT` goes on with.
 """

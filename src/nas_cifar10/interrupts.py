@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM as a flag that work asks about between two of its steps; knows no work.
 
-The handler does nothing but note the signal, so nothing is cut in half: a batch ends, a file is
-written or not begun. A second signal does what it does to any process: it ends it at once, which
+The handler notes the signal, and cuts off nothing but what stands in `at_once`: a batch ends, a file
+is written or not begun. A second signal does what it does to any process: it ends it at once, which
 is as safe as SIGKILL is.
 """
 

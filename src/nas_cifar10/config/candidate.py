@@ -85,7 +85,7 @@ class FixedTraining(Section):
 
 
 class CandidateConfig(Section):
-    """A candidate written out, as in best.json."""
+    """A candidate written out, as the candidate in best.json."""
 
     architecture: ArchitectureConfig = Field(description="a mapping with the list blocks")
     training: FixedTraining = FixedTraining()
