@@ -1,8 +1,8 @@
 """Ctrl-C and SIGTERM as a flag that work asks about between two of its steps; knows no work.
 
-The handler notes the signal, and cuts off nothing but what stands in `at_once`: a batch ends, a file
-is written or not begun. A second signal does what it does to any process: it ends it at once, which
-is as safe as SIGKILL is.
+The handler notes the signal, and cuts off nothing but what stands in `at_once`: a batch ends, a
+file is written or not begun. A second signal does what it does to any process: it ends it at once,
+which is as safe as SIGKILL is.
 """
 
 import signal

@@ -433,6 +433,9 @@ def test_a_dimension_lies_where_its_scale_says() -> None:
     logarithmic = Axis(RealRange(1e-4, 1e-2, log=True))
     assert logarithmic.position([1e-4, 1e-3, 1e-2]) == pytest.approx([0, 0.5, 1])
     assert list(logarithmic.ticks().values()) == ["0.0001", "0.001", "0.01"]
+    decade = Axis(RealRange(1e-3, 1e-2, log=True))
+    assert list(decade.ticks().values()) == ["0.001", "0.003", "0.01"]
+    assert list(Axis(RealRange(0.11, 0.19, log=True)).ticks().values()) == ["0.11", "0.14", "0.19"]
     assert Axis(RealRange(0, 4)).position([1]).tolist() == [0.25]
     assert list(Axis(IntegerRange(3, 11, 2)).ticks().values()) == ["3", "5", "7", "9", "11"]
 

@@ -81,13 +81,20 @@ class Axis:
         if self.dimension.log:
             first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
             decades = [10.0**power for power in range(first, last + 1)]
-            return decades if len(decades) > 2 else [low, math.sqrt(low * high), high]
+            return decades if len(decades) > 2 else [low, _between(low, high), high]
         if isinstance(self.dimension, IntegerRange):
             whole = np.arange(low, high + 1, self.dimension.step, dtype=np.float64)
             return [
                 float(v) for v in (whole if len(whole) <= 5 else np.linspace(low, high, 5).round())
             ]
         return [float(value) for value in np.linspace(low, high, 5)]
+
+
+def _between(low: float, high: float) -> float:
+    """Return what lies in the middle of a logarithmic axis, round where there is room for that."""
+    middle = math.sqrt(low * high)
+    rounded = float(f"{middle:.1g}")
+    return rounded if low < rounded < high else middle
 
 
 def _short(value: Value) -> str:
