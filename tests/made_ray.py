@@ -6,16 +6,15 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from made_network import Network, two_machines
 from made_ports import free_port
 from made_search import pictures, timeless
-from made_segments import CPU
+from made_segments import CPU, wait_until
 from nas_cifar10.config.search import RayConfig
 from nas_cifar10.runs.files import read_json
 from nas_cifar10.runs.folder import RunFolder
@@ -49,13 +48,13 @@ class Node:
 
     def wait_for(self, host: str, port: int) -> None:
         """Wait until it answers there."""
-        while True:
-            try:
-                socket.create_connection((host, port), 1).close()
-                return
-            except OSError:
-                assert self._process.poll() is None, "the node did not start"
-                time.sleep(0.1)
+        wait_until(lambda: self._answers(host, port))
+
+    def _answers(self, host: str, port: int) -> bool:
+        assert self._process.poll() is None, "the node did not start"
+        with suppress(OSError), socket.create_connection((host, port), 1):
+            return True
+        return False
 
     def kill(self) -> None:
         """End everything of it at once."""

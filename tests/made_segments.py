@@ -56,7 +56,7 @@ def gone(pid: int) -> bool:
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 600) -> None:
-    """Wait for what comes within seconds, and on a busy machine within minutes."""
+    """Wait for what begins: within seconds, on a busy machine within minutes."""
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end

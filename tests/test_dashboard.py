@@ -83,7 +83,7 @@ def test_the_page_and_the_study_are_there_and_nothing_can_be_changed(run: RunFol
         code, reason = ask(f"{home}/api/studies", Host="evil.example")
         assert (code, reason) == (403, f"open {home}/\n")
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=600) == 0
+        assert process.wait(timeout=60) == 0
     assert run.study.read_bytes() == before
 
 
@@ -127,7 +127,7 @@ def test_sigterm_ends_it_with_its_own_code(run: RunFolder) -> None:
     pytest.importorskip("optuna_dashboard", reason=EXTRA)
     with served(run) as (process, _):
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=600) == 143
+        assert process.wait(timeout=60) == 143
 
 
 def test_a_port_that_is_taken_or_none_is_refused(run: RunFolder) -> None:

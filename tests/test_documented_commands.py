@@ -110,7 +110,7 @@ def look_at_dashboard(words: list[str]) -> None:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("http://127.0.0.1:")
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=600) == 0
+        assert process.wait(timeout=60) == 0
     finally:
         process.kill()
         process.communicate()

@@ -132,7 +132,7 @@ def dashboard_answers(folder: Path, url: str) -> None:
             with direct.open(f"{root}/api/studies", timeout=600) as answer:
                 assert b"tiny run" in answer.read()
             process.send_signal(signal.SIGINT)
-            assert process.wait(600) == 0
+            assert process.wait(20) == 0
         finally:
             process.kill()
 

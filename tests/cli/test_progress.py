@@ -51,7 +51,7 @@ def test_a_terminal_shows_the_time_left_the_best_and_what_each_worker_does(
     os.close(theirs)
     seen = read_until(ours, b"worker 2: trial", seconds=600)
     seen += read_until(ours, None, seconds=600)
-    assert search.wait(timeout=600) == 0
+    assert search.wait(timeout=60) == 0
     for text in (b"worker 1: trial ", b", epoch ", b"left", b"  best 0.", b": complete"):
         assert text in seen, text
 
@@ -61,7 +61,7 @@ def test_a_warning_stays_above_the_lines_that_move() -> None:
     warned = subprocess.Popen([sys.executable, "-c", WARNED], stdout=theirs, stderr=theirs)
     os.close(theirs)
     seen = read_until(ours, None, seconds=600).decode()
-    assert warned.wait(timeout=600) == 0
+    assert warned.wait(timeout=60) == 0
     assert "moving" in seen
     assert shown(seen) == ["a worker died"]
 

@@ -194,7 +194,7 @@ def test_a_worker_ends_quietly_when_nobody_is_at_its_line(
     equipped.line.send((pictures(), 1, CPU))
     for worker in (idle, equipped):
         worker.line.close()
-        worker.process.join(600)
+        worker.process.join(30)
         assert worker.process.exitcode == 0
     assert capfd.readouterr().err == ""
 
@@ -207,7 +207,7 @@ def test_a_forked_worker_ends_for_a_signal_that_came_too_early_to_end_it(
     monkeypatch.setattr(interrupts, "_received", signal.SIGTERM)
     workers = fork_workers(2)
     for worker in workers:
-        worker.process.join(600)
+        worker.process.join(60)
     assert [worker.process.exitcode for worker in workers] == [0, 0]
 
 
@@ -329,10 +329,10 @@ def test_workers_end_with_their_driver(tmp_path: Path, how: signal.Signals) -> N
             pids = [int(word) for word in driver.stdout.readline().split()]
             assert len(pids) == 2
             driver.send_signal(how)
-            driver.wait(timeout=600)
+            driver.wait(timeout=30)
         finally:
             driver.kill()
-        wait_until(lambda: not any(runs(pid) for pid in pids))
+        wait_until(lambda: not any(runs(pid) for pid in pids), seconds=30)
 
 
 GIVEN_BACK = """

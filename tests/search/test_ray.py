@@ -227,7 +227,7 @@ def test_a_killed_search_goes_on_and_ends_as_one_worker_does(tmp_path: Path) -> 
             wait_until(lambda: any(there.checkpoints.glob("*/*.pt")))
         finally:
             driver.kill()
-    wait_until(lambda: not own_tasks())
+    wait_until(lambda: not own_tasks(), seconds=30)
     again = subprocess.run(
         command("search", "--run", there.root, "--resume", "-q"), capture_output=True
     )

@@ -258,7 +258,6 @@ class Seeds:
     """What retrain/summary.json holds: how much chance is in a retrain's accuracy."""
 
     n: Count
-    part: Literal["test", "validation"] | None
     test_accuracy: Spread | None = None
     validation_accuracy: Spread | None = None
 
